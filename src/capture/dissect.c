@@ -1,0 +1,292 @@
+#include "capture/dissect.h"
+
+#include <stdlib.h>
+
+#include "capture/ip.h"
+#include "capture/link.h"
+#include "hep/rd.h"
+
+struct dissector {
+    struct dissect_options options;
+    struct defrag *defrag;
+    struct tcp *tcp;
+    uint64_t total;
+    uint64_t outcomes[DISSECT_OUTCOME_COUNT];
+};
+
+struct dissector *dissector_new(const struct dissect_options *options)
+{
+    struct dissector *d = calloc(1, sizeof(*d));
+    if (d == NULL)
+        return NULL;
+    d->options = *options;
+    d->defrag = defrag_new(&options->defrag);
+    d->tcp = tcp_new(&options->tcp, &options->tcp_callbacks);
+    if (d->defrag == NULL || d->tcp == NULL) {
+        dissector_free(d);
+        return NULL;
+    }
+    return d;
+}
+
+void dissector_free(struct dissector *d)
+{
+    if (d == NULL)
+        return;
+    defrag_free(d->defrag);
+    tcp_free(d->tcp);
+    free(d);
+}
+
+static enum dissect_outcome take_udp(struct dissector *d, const struct packet *packet, const struct link_info *link,
+                                     const struct ip_packet *ip)
+{
+    struct rd r;
+    rd_init(&r, ip->payload.ptr, ip->payload.len);
+    struct dgram dgram = {
+        .sec = packet->sec,
+        .usec = packet->usec,
+        .src = ip->src,
+        .dst = ip->dst,
+        .tos = ip->tos,
+        .has_vlan = link->has_vlan,
+        .vlan = link->vlan,
+        .has_mac = link->has_mac,
+        .src_mac = link->src_mac,
+        .dst_mac = link->dst_mac,
+    };
+    dgram.src_port = rd_u16(&r);
+    dgram.dst_port = rd_u16(&r);
+    size_t len = rd_u16(&r);
+    rd_skip(&r, 2);
+    if (r.bad)
+        return DISSECT_UDP_SHORT;
+    if (len < 8 || len > ip->payload.len + ip->missing)
+        return DISSECT_UDP_LENGTH;
+    len -= 8;
+    dgram.truncated = len > rd_left(&r);
+    dgram.payload = (struct hep_slice){ r.ptr, dgram.truncated ? rd_left(&r) : len };
+    if (d->options.on_udp != NULL)
+        d->options.on_udp(d->options.udp_arg, &dgram);
+    return dgram.truncated ? DISSECT_UDP_CUT : DISSECT_UDP;
+}
+
+static enum dissect_outcome take_tcp(struct dissector *d, const struct packet *packet, const struct link_info *link,
+                                     const struct ip_packet *ip)
+{
+    enum tcp_result result = tcp_add(d->tcp, &(struct tcp_input){
+                                                 .sec = packet->sec,
+                                                 .usec = packet->usec,
+                                                 .src = ip->src,
+                                                 .dst = ip->dst,
+                                                 .has_vlan = link->has_vlan,
+                                                 .vlan = link->vlan,
+                                                 .tos = ip->tos,
+                                                 .segment = ip->payload,
+                                             });
+    switch (result) {
+    case TCP_OK:
+        return ip->missing > 0 ? DISSECT_TCP_CUT : DISSECT_TCP;
+    case TCP_SHORT:
+        return DISSECT_TCP_SHORT;
+    case TCP_OFFSET:
+        return DISSECT_TCP_OFFSET;
+    default:
+        return DISSECT_NO_MEMORY;
+    }
+}
+
+static enum dissect_outcome of_link(enum link_reason reason)
+{
+    switch (reason) {
+    case LINK_SHORT:
+        return DISSECT_LINK_SHORT;
+    case LINK_TYPE:
+        return DISSECT_LINK_TYPE;
+    case LINK_TOO_DEEP:
+        return DISSECT_LINK_TOO_DEEP;
+    default:
+        return DISSECT_NOT_IP;
+    }
+}
+
+static enum dissect_outcome of_ip(enum ip_reason reason)
+{
+    switch (reason) {
+    case IP_VERSION:
+        return DISSECT_IP_VERSION;
+    case IP_HEADER_LENGTH:
+        return DISSECT_IP_HEADER_LENGTH;
+    case IP_TOTAL_LENGTH:
+        return DISSECT_IP_TOTAL_LENGTH;
+    case IP_TOO_DEEP:
+        return DISSECT_IP_TOO_DEEP;
+    default:
+        return DISSECT_IP_SHORT;
+    }
+}
+
+static enum dissect_outcome of_fragment(enum defrag_result result)
+{
+    switch (result) {
+    case DEFRAG_HELD:
+        return DISSECT_FRAGMENT;
+    case DEFRAG_DUPLICATE:
+        return DISSECT_FRAGMENT_DUPLICATE;
+    default:
+        return DISSECT_FRAGMENT_DROPPED;
+    }
+}
+
+static enum dissect_outcome take_packet(struct dissector *d, const struct packet *packet)
+{
+    struct link_info link;
+    enum link_reason link_reason = link_decode(packet->linktype, packet->data, &link);
+    if (link_reason != LINK_OK)
+        return of_link(link_reason);
+
+    struct ip_packet ip;
+    size_t link_len = (size_t)(link.ip.ptr - packet->data.ptr);
+    enum ip_reason reason = ip_decode(link.ip, packet->wire_len - link_len, &ip);
+    if (reason == IP_OK && ip.fragment) {
+        struct ip_packet whole;
+        enum defrag_result result = defrag_add(d->defrag, &ip, packet->sec, &whole);
+        if (result != DEFRAG_DONE)
+            return of_fragment(result);
+        ip = whole;
+        reason = ip_resume(&ip);
+    }
+    if (reason != IP_OK)
+        return of_ip(reason);
+
+    switch (ip.protocol) {
+    case IP_PROTOCOL_UDP:
+        return take_udp(d, packet, &link, &ip);
+    case IP_PROTOCOL_TCP:
+        return take_tcp(d, packet, &link, &ip);
+    default:
+        return DISSECT_OTHER_PROTOCOL;
+    }
+}
+
+enum dissect_outcome dissect_packet(struct dissector *d, const struct packet *packet)
+{
+    struct packet sane = *packet; /* nothing below subtracts from a wire length that is too small */
+    if (sane.wire_len < sane.data.len)
+        sane.wire_len = sane.data.len;
+    enum dissect_outcome outcome = take_packet(d, &sane);
+    d->total++;
+    d->outcomes[outcome]++;
+    return outcome;
+}
+
+void dissect_finish(struct dissector *d)
+{
+    tcp_finish(d->tcp);
+}
+
+/* ------------------------------------------------------------------------------------------------ counters */
+
+uint64_t dissect_total(const struct dissector *d)
+{
+    return d->total;
+}
+
+uint64_t dissect_count(const struct dissector *d, enum dissect_outcome outcome)
+{
+    return (unsigned)outcome < DISSECT_OUTCOME_COUNT ? d->outcomes[outcome] : 0;
+}
+
+const char *dissect_outcome_name(enum dissect_outcome outcome)
+{
+    static const char *const names[] = {
+#define DISSECT_NAME(name, text) text,
+        DISSECT_OUTCOMES(DISSECT_NAME)
+#undef DISSECT_NAME
+    };
+    return (unsigned)outcome < DISSECT_OUTCOME_COUNT ? names[outcome] : "unknown";
+}
+
+const struct defrag_stats *dissect_defrag_stats(const struct dissector *d)
+{
+    return defrag_stats(d->defrag);
+}
+
+const struct tcp_stats *dissect_tcp_stats(const struct dissector *d)
+{
+    return tcp_stats(d->tcp);
+}
+
+struct counter {
+    const char *name;
+    size_t offset; /* of a uint64_t in the statistics */
+};
+
+#define DEFRAG_COUNTER(field)                                                                                          \
+    {                                                                                                                  \
+        "defrag_" #field, offsetof(struct defrag_stats, field)                                                         \
+    }
+#define TCP_COUNTER(field)                                                                                             \
+    {                                                                                                                  \
+        "tcp_" #field, offsetof(struct tcp_stats, field)                                                               \
+    }
+
+static const struct counter defrag_counters[] = {
+    DEFRAG_COUNTER(held),
+    DEFRAG_COUNTER(completing),
+    DEFRAG_COUNTER(duplicate),
+    DEFRAG_COUNTER(dropped_malformed),
+    DEFRAG_COUNTER(dropped_overlap),
+    DEFRAG_COUNTER(dropped_cut),
+    DEFRAG_COUNTER(dropped_memory),
+    DEFRAG_COUNTER(gave_up_age),
+    DEFRAG_COUNTER(gave_up_limit),
+};
+
+static const struct counter tcp_counters[] = {
+    TCP_COUNTER(segments),
+    TCP_COUNTER(octets),
+    TCP_COUNTER(delivered_octets),
+    TCP_COUNTER(retransmitted_octets),
+    TCP_COUNTER(dropped_octets),
+    TCP_COUNTER(out_of_order),
+    TCP_COUNTER(gaps),
+    TCP_COUNTER(gap_octets),
+    TCP_COUNTER(limit_gaps),
+    TCP_COUNTER(flows),
+    TCP_COUNTER(flows_midstream),
+    TCP_COUNTER(flows_evicted),
+};
+
+#define COUNT(table) (sizeof(table) / sizeof((table)[0]))
+
+/* Looks `*index` up in a table, or steps over the table. */
+static bool from_table(const struct counter *table, size_t count, const void *stats, size_t *index,
+                       const char **ret_name, uint64_t *ret_value)
+{
+    if (*index >= count) {
+        *index -= count;
+        return false;
+    }
+    *ret_name = table[*index].name;
+    memcpy(ret_value, (const uint8_t *)stats + table[*index].offset, sizeof(*ret_value));
+    return true;
+}
+
+bool dissect_counter(const struct dissector *d, size_t index, const char **ret_name, uint64_t *ret_value)
+{
+    if (index == 0) {
+        *ret_name = "packets";
+        *ret_value = d->total;
+        return true;
+    }
+    index--;
+    if (index < DISSECT_OUTCOME_COUNT) {
+        *ret_name = dissect_outcome_name((enum dissect_outcome)index);
+        *ret_value = d->outcomes[index];
+        return true;
+    }
+    index -= DISSECT_OUTCOME_COUNT;
+    return from_table(defrag_counters, COUNT(defrag_counters), defrag_stats(d->defrag), &index, ret_name, ret_value) ||
+           from_table(tcp_counters, COUNT(tcp_counters), tcp_stats(d->tcp), &index, ret_name, ret_value);
+}
