@@ -1,0 +1,74 @@
+/* What the listeners share among themselves; not for other folders. */
+#ifndef NET_INTERNAL_H
+#define NET_INTERNAL_H
+
+#include <uv.h>
+
+#include "net/listener.h"
+#include "net/loop.h"
+
+/* Size of a stream buffer: takes every legal frame. */
+#define NET_STREAM_BUFFER 65536
+/* Stream buffers kept for the next connection instead of being given back. */
+#define NET_SPARE_BUFFERS 16
+
+struct net_loop {
+    uv_loop_t uv;
+    uv_async_t stop;
+    uv_signal_t sigint, sigterm;
+    uv_prepare_t wait;
+    uv_timer_t timer;
+    void (*wait_call)(void *arg);
+    void *wait_arg;
+    void (*timer_call)(void *arg);
+    void *timer_arg;
+    bool paused;
+    struct net_listener *listeners;
+    struct net_counters counters;
+    uint8_t *spare[NET_SPARE_BUFFERS];
+    size_t spare_count;
+};
+
+/* One kind of listener. `close` starts closing; the memory goes with the last listener_unref(). */
+struct listener_ops {
+    void (*drain)(struct net_listener *listener); /* read what the kernel has, once */
+    void (*pause)(struct net_listener *listener, bool paused);
+    void (*refresh)(struct net_listener *listener); /* bring the loop's counters up to date; may be NULL */
+    void (*close)(struct net_listener *listener);
+    void (*destroy)(struct net_listener *listener); /* release memory; handles are closed */
+};
+
+/* First member of each kind's own struct. */
+struct net_listener {
+    const struct listener_ops *ops;
+    struct net_loop *loop;
+    struct net_listener *next;
+    struct net_handler handler;
+    enum net_transport transport;
+    uint16_t port;
+    size_t rcvbuf;
+    unsigned refs; /* handles and connections that point here */
+};
+
+int udp_listen(struct net_listener **ret, struct net_loop *loop, const struct net_listen_options *options, int fd,
+               struct errmsg *err);
+int tcp_listen(struct net_listener **ret, struct net_loop *loop, const struct net_listen_options *options, int fd,
+               bool tls, struct errmsg *err);
+int httpd_listen(struct net_listener **ret, struct net_loop *loop, const struct net_listen_options *options, int fd,
+                 bool tls, struct errmsg *err);
+
+/* Frees the listener when the last reference goes. */
+void listener_unref(struct net_listener *listener);
+
+/* Calls on_event if there is one. */
+void listener_event(const struct net_listener *listener, enum net_event event, const struct net_peer *peer,
+                    const char *text);
+
+/* Fills in all but the address. */
+void listener_peer(const struct net_listener *listener, struct net_peer *peer);
+
+/* A buffer of NET_STREAM_BUFFER octets, NULL if there is no memory; and back. */
+uint8_t *loop_buffer_take(struct net_loop *loop);
+void loop_buffer_give(struct net_loop *loop, uint8_t *buffer);
+
+#endif

@@ -1,0 +1,108 @@
+#include "net/listener.h"
+
+#include <string.h>
+#include <unistd.h>
+
+#include "net/internal.h"
+#include "net/sock.h"
+
+const char *net_transport_name(enum net_transport transport)
+{
+    static const char *const names[] = { "udp", "tcp", "tls", "http", "https" };
+    return names[transport];
+}
+
+/* Takes fd over, also on failure. */
+static int listen_fd(struct net_listener **ret, struct net_loop *loop, enum net_transport transport,
+                     const struct net_listen_options *options, int fd, struct errmsg *err)
+{
+    switch (transport) {
+    case NET_UDP:
+        return udp_listen(ret, loop, options, fd, err);
+    case NET_TCP:
+    case NET_TLS:
+        return tcp_listen(ret, loop, options, fd, transport == NET_TLS, err);
+    case NET_HTTP:
+    case NET_HTTPS:
+        return httpd_listen(ret, loop, options, fd, transport == NET_HTTPS, err);
+    }
+    (void)close(fd);
+    return errmsg_set(err, "unknown transport");
+}
+
+static int check(enum net_transport transport, const struct net_listen_options *options,
+                 const struct net_handler *handler, struct errmsg *err)
+{
+    bool have = false;
+    switch (transport) {
+    case NET_UDP:
+        have = handler->on_datagram != NULL;
+        break;
+    case NET_TCP:
+    case NET_TLS:
+        have = handler->on_frame != NULL && handler->on_stream_error != NULL;
+        break;
+    case NET_HTTP:
+    case NET_HTTPS:
+        have = handler->on_body != NULL;
+        break;
+    }
+    if (!have)
+        return errmsg_set(err, "%s: a callback is missing", net_transport_name(transport));
+    if ((transport == NET_TLS || transport == NET_HTTPS) && (options->cert_file == NULL || options->key_file == NULL))
+        return errmsg_set(err, "%s needs a certificate and a key file", net_transport_name(transport));
+    return 0;
+}
+
+int net_listen(struct net_loop *loop, enum net_transport transport, const struct net_listen_options *options,
+               const struct net_handler *handler, struct net_listener **ret, struct errmsg *err)
+{
+    if (check(transport, options, handler, err) < 0)
+        return -1;
+    int fd = sock_listen(transport == NET_UDP ? SOCK_DGRAM : SOCK_STREAM, options->host, options->port, err);
+    if (fd < 0)
+        return -1;
+    uint16_t port = sock_port(fd);
+    struct net_listener *listener = NULL;
+    if (listen_fd(&listener, loop, transport, options, fd, err) < 0)
+        return -1;
+    listener->handler = *handler;
+    listener->transport = transport;
+    listener->port = port;
+    listener->next = loop->listeners;
+    loop->listeners = listener;
+    if (loop->paused)
+        listener->ops->pause(listener, true);
+    if (ret != NULL)
+        *ret = listener;
+    return 0;
+}
+
+uint16_t net_listener_port(const struct net_listener *listener)
+{
+    return listener->port;
+}
+
+size_t net_listener_rcvbuf(const struct net_listener *listener)
+{
+    return listener->rcvbuf;
+}
+
+void listener_unref(struct net_listener *listener)
+{
+    if (--listener->refs == 0)
+        listener->ops->destroy(listener);
+}
+
+void listener_event(const struct net_listener *listener, enum net_event event, const struct net_peer *peer,
+                    const char *text)
+{
+    if (listener->handler.on_event != NULL)
+        listener->handler.on_event(listener->handler.arg, event, peer, text);
+}
+
+void listener_peer(const struct net_listener *listener, struct net_peer *peer)
+{
+    *peer = (struct net_peer){ .local_port = listener->port, .transport = listener->transport };
+    (void)clock_gettime(CLOCK_REALTIME, &peer->received);
+}
