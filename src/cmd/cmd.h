@@ -1,0 +1,27 @@
+/*
+ * The executable: main.c holds the table of sub-commands, cmd_*.c is one each, the other files are what they share.
+ *
+ * opt       command lines by table
+ * report    what goes to standard error: errors, limited in number, and the sums at the end
+ * select    which messages: by payload type, address, text
+ * vendor    vendor keys given on the command line
+ * detect    what kind of file an input is
+ * decoder   octets -> messages -> output; decode_file, decode_pcap and listen feed it
+ * output    messages -> JSON lines, text, pcap or raw frames on standard output
+ * encoder   messages -> frames -> sender or standard output; encode_json and encode_pcap feed it
+ */
+#ifndef CMD_CMD_H
+#define CMD_CMD_H
+
+#include "cmd/opt.h"
+
+/* Exit statuses. */
+enum { EXIT_OK = 0, EXIT_BAD_INPUT = 1, EXIT_USAGE = 2 };
+
+extern const struct opt_command cmd_decode_help, cmd_encode_help;
+
+/* argv[0] is the name of the sub-command. Returns the exit status. */
+int cmd_decode(int argc, char **argv);
+int cmd_encode(int argc, char **argv);
+
+#endif

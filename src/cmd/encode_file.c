@@ -1,0 +1,183 @@
+#include "cmd/encode_file.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/input.h"
+#include "base/json_texts.h"
+#include "cmd/detect.h"
+#include "cmd/encode_pcap.h"
+#include "hepjson/hepjson.h"
+
+#define STREAM_SIZE (1u << 20)
+/* Chunks without a field in one relayed frame that is changed on the way. */
+#define EXTRA_MAX 256
+
+/* ------------------------------------------------------------------------------------------------ JSON */
+
+static void encode_text(struct encoder *e, struct hepjson_reader *r, const char *name, const char *text, size_t len,
+                        uint64_t line)
+{
+    struct hepjson_error err = { 0 };
+    char where[256];
+    if (hepjson_read(r, text, len, &err) != 0) {
+        (void)snprintf(where, sizeof(where), "%s: line %llu, column %u", name, (unsigned long long)line + err.line - 1,
+                       err.column);
+        encoder_bad(e, where, "%s", err.text);
+        return;
+    }
+    (void)snprintf(where, sizeof(where), "%s: line %llu", name, (unsigned long long)line);
+    struct hep_msg *msg = hepjson_msg(r);
+    if (encoder_changes(e)) {
+        hepjson_rebuild(r);
+        encoder_message(e, msg, where);
+        return;
+    }
+    uint8_t frame[HEP_FRAME_MAX];
+    size_t frame_len;
+    int rc = hepjson_encode(r, frame, sizeof(frame), &frame_len);
+    if (rc != HEP_OK)
+        encoder_bad(e, where, "%s%s", hep_strerror(rc), rc == HEP_ERR_TOO_LONG ? " (--compress may help)" : "");
+    else
+        encoder_frame(e, frame, frame_len, msg);
+}
+
+static void encode_json(struct encoder *e, struct input *in, const char *name, const struct hep_registry *registry)
+{
+    struct json_texts texts;
+    const char *text;
+    size_t len;
+    uint64_t line;
+    int rc = 1;
+    struct hepjson_reader *r = hepjson_reader_new(registry);
+    if (r == NULL) {
+        encoder_bad(e, name, "out of memory");
+        return;
+    }
+    json_texts_init(&texts, in, HEPJSON_TEXT_MAX);
+    while (!e->done && (rc = json_texts_next(&texts, &text, &len, &line)) != 0 && rc != -1) {
+        if (rc == 1)
+            encode_text(e, r, name, text, len, line);
+        else
+            encoder_bad(e, name, "line %llu: longer than %u octets", (unsigned long long)line, HEPJSON_TEXT_MAX);
+    }
+    if (hepjson_ignored_keys(r) != 0)
+        report_note(e->report, "%s: %llu keys of no meaning here were left out, such as \"%s\"", name,
+                    (unsigned long long)hepjson_ignored_keys(r), hepjson_ignored_example(r));
+    json_texts_free(&texts);
+    hepjson_reader_free(r);
+}
+
+/* ------------------------------------------------------------------------------------------------ frames */
+
+/* Collects the chunks that have no field, so that a changed frame keeps them. */
+static size_t extra_chunks(const struct hep_msg *msg, struct hep_chunk *extra)
+{
+    struct hep_chunk c;
+    size_t count = 0;
+    for (size_t pos = 0; count < EXTRA_MAX && hep_chunk_next(msg, &pos, &c);)
+        if (c.vendor != 0 || hep_field(c.type) == NULL)
+            extra[count++] = c;
+    return count;
+}
+
+static void relay(struct encoder *e, const uint8_t *data, size_t len, const char *where)
+{
+    struct hep_chunk extra[EXTRA_MAX];
+    struct hep_msg msg;
+    int rc = hep_decode(data, len, NULL, &msg);
+    if (rc != HEP_OK) {
+        encoder_bad(e, where, "%s, at octet %zu", hep_strerror(rc), msg.error_offset);
+    } else if (!encoder_changes(e)) {
+        encoder_frame(e, msg.frame.ptr, msg.frame.len, &msg);
+    } else {
+        if (msg.version == 0)
+            msg.version = 3;
+        msg.extra_count = extra_chunks(&msg, extra);
+        msg.extra = extra;
+        encoder_message(e, &msg, where);
+    }
+}
+
+static void relay_frames(struct encoder *e, struct input *in, const char *name)
+{
+    struct hep_stream s;
+    struct hep_slice frame;
+    char where[256];
+    uint8_t *buf = malloc(STREAM_SIZE);
+    if (buf == NULL) {
+        encoder_bad(e, name, "out of memory");
+        return;
+    }
+    hep_stream_init(&s, buf, STREAM_SIZE);
+    int rc = HEP_NEED_MORE;
+    while (rc == HEP_NEED_MORE && !e->done) {
+        uint8_t *to;
+        size_t cap;
+        hep_stream_space(&s, &to, &cap);
+        ssize_t n = input_read(in, to, cap);
+        if (n <= 0)
+            break;
+        hep_stream_filled(&s, (size_t)n);
+        while (!e->done && (rc = hep_stream_next(&s, &frame)) == HEP_OK) {
+            (void)snprintf(where, sizeof(where), "%s: offset %llu", name, (unsigned long long)(s.offset - frame.len));
+            relay(e, frame.ptr, frame.len, where);
+        }
+    }
+    rc = rc == HEP_NEED_MORE ? hep_stream_finish(&s) : rc;
+    if (rc != HEP_OK && !e->done)
+        encoder_bad(e, name, "%s, at octet %llu", hep_strerror(rc), (unsigned long long)s.offset);
+    free(buf);
+}
+
+static void relay_single(struct encoder *e, struct input *in, const char *name)
+{
+    uint8_t data[HEP_FRAME_MAX];
+    size_t len = 0;
+    ssize_t n;
+    while (len < sizeof(data) && (n = input_read(in, data + len, sizeof(data) - len)) > 0)
+        len += (size_t)n;
+    relay(e, data, len, name);
+}
+
+/* ------------------------------------------------------------------------------------------------ all */
+
+void encode_file(struct encoder *e, const char *path, const struct hep_registry *registry)
+{
+    struct errmsg err = { "" };
+    struct input *in;
+    if (input_open(&in, path, &err) != 0) {
+        e->bad++;
+        report_error(e->report, "%s", err.text);
+        return;
+    }
+    const char *name = input_name(in);
+    switch (detect_input(in)) {
+    case INPUT_EMPTY:
+        break;
+    case INPUT_CAPTURE:
+        encode_pcap(e, in, name);
+        break;
+    case INPUT_FRAMES:
+        relay_frames(e, in, name);
+        break;
+    case INPUT_DATAGRAM:
+        relay_single(e, in, name);
+        break;
+    case INPUT_JSON:
+    case INPUT_UNKNOWN: /* most likely meant to be JSON: its parser says where it is wrong */
+        encode_json(e, in, name, registry);
+        break;
+    case INPUT_BASE64:
+        encoder_bad(e, name, "base64 of frames: `hepcat decode --format raw %s | hepcat encode -` reads it", path);
+        break;
+    default:
+        break;
+    }
+    if (input_error(in)[0] != '\0') {
+        e->bad++;
+        report_error(e->report, "%s", input_error(in));
+    }
+    input_close(in);
+}

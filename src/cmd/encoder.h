@@ -1,0 +1,73 @@
+/*
+ * The heart of `hepcat encode`: whole frames to a collector or to standard output, counted. JSON texts, captures of
+ * plain SIP and files of frames feed it.
+ */
+#ifndef CMD_ENCODER_H
+#define CMD_ENCODER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/buf.h"
+#include "capture/pcap_out.h"
+#include "cmd/report.h"
+#include "cmd/select.h"
+#include "hep/zlib.h"
+#include "net/sender.h"
+
+enum encoder_format { ENCODER_RAW, ENCODER_BASE64, ENCODER_PCAP };
+
+/* What the command line wants changed in every message. */
+struct encoder_override {
+    const char *auth_key;  /* NULL: as it is */
+    const char *node_name; /* NULL: as it is */
+    uint64_t capture_id;   /* > UINT32_MAX: as it is */
+    unsigned version;      /* 0: as it is */
+    bool compress;         /* payload into chunk 0x0010 */
+    enum hep_zlib_format compress_format;
+};
+
+#define ENCODER_ID_AS_IS UINT64_MAX
+
+struct encoder {
+    struct encoder_override override;
+    struct select select;
+    enum encoder_format format;
+    uint64_t rate; /* messages a second, 0: as fast as it goes */
+    struct report *report;
+    struct sender *sender; /* NULL: standard output */
+
+    struct hep_zlib *inflate, *deflate;
+    struct buf pending; /* for standard output */
+    struct pcap_out *pcap;
+    uint64_t encoded;  /* frames made, sent or not */
+    uint64_t octets;   /* of these */
+    uint64_t bad;      /* messages that could not be made into a frame */
+    uint64_t left_out; /* by select */
+    double next;       /* when the next frame is due, seconds on the monotonic clock */
+    bool done;         /* the output failed, or the user wants an end: stop */
+    uint8_t frame[HEP_FRAME_MAX];
+};
+
+/* The rest of *e is set. 0, or -1 with a text. */
+int encoder_open(struct encoder *e, struct errmsg *err);
+
+/* True if messages have to be built anew rather than passed through. */
+bool encoder_changes(const struct encoder *e);
+
+/* False if the message is not selected (and counts it). Inflates a compressed payload to look into it. */
+bool encoder_wants(struct encoder *e, const struct hep_msg *msg);
+
+/* Makes the changes asked for and sends the message; `where` is for errors. Slices are borrowed for the call. */
+void encoder_message(struct encoder *e, struct hep_msg *msg, const char *where);
+
+/* Sends a frame as it is. msg is its decoded form. */
+void encoder_frame(struct encoder *e, const uint8_t *frame, size_t len, const struct hep_msg *msg);
+
+/* Reports a message that could not be made. */
+void encoder_bad(struct encoder *e, const char *where, const char *format, ...) __attribute__((format(printf, 3, 4)));
+
+/* Flushes, closes the sender and releases; prints the sums. Returns the exit status. */
+int encoder_close(struct encoder *e, const char *url);
+
+#endif

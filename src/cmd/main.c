@@ -1,0 +1,53 @@
+/* The executable's entry: a table of sub-commands. */
+#include <stdio.h>
+#include <string.h>
+
+#include "cmd/cmd.h"
+#include "cmd/report.h"
+#include "hep/hep.h"
+
+static const struct {
+    const struct opt_command *help;
+    int (*run)(int argc, char **argv);
+} commands[] = {
+    { &cmd_decode_help, cmd_decode },
+    { &cmd_encode_help, cmd_encode },
+};
+#define COMMAND_COUNT (sizeof(commands) / sizeof(commands[0]))
+
+static int print_help(void)
+{
+    printf(
+        "hepcat: HEP in and out of JSON, captures and the network.\n\nUsage: hepcat COMMAND [OPTION]... [FILE]...\n\n");
+    for (size_t i = 0; i < COMMAND_COUNT; i++)
+        printf("  %-10s %s\n", commands[i].help->name, commands[i].help->summary);
+    printf("\n'hepcat COMMAND --help' tells the options. 'hepcat --version' the version.\n");
+    return EXIT_OK;
+}
+
+static int print_version(void)
+{
+    printf("hepcat %d.%d.%d\n", HEP_VERSION_MAJOR, HEP_VERSION_MINOR, HEP_VERSION_PATCH);
+    return EXIT_OK;
+}
+
+int main(int argc, char **argv)
+{
+    const char *word = argc > 1 ? argv[1] : "";
+    for (size_t i = 0; i < COMMAND_COUNT; i++)
+        if (strcmp(word, commands[i].help->name) == 0)
+            return commands[i].run(argc - 1, argv + 1);
+    if (strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0)
+        return print_help();
+    if (strcmp(word, "--version") == 0)
+        return print_version();
+    if (strcmp(word, "help") == 0) {
+        for (size_t i = 0; argc > 2 && i < COMMAND_COUNT; i++)
+            if (strcmp(argv[2], commands[i].help->name) == 0)
+                return opt_help(commands[i].help), EXIT_OK;
+        return print_help();
+    }
+    if (word[0] == '\0')
+        return report_usage(NULL, "no command given");
+    return report_usage(NULL, "unknown command '%s'", word);
+}

@@ -1,0 +1,30 @@
+/*
+ * Standard error: one line an error, "hepcat: where: what", limited in number so that a flood of bad input neither
+ * drowns the terminal nor slows the work; the number of those not shown is said at the end.
+ */
+#ifndef CMD_REPORT_H
+#define CMD_REPORT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#define REPORT_SHOWN_MAX 20
+
+struct report {
+    uint64_t errors; /* all that were reported, shown or not */
+    bool quiet;      /* count only */
+};
+
+/* Counts an error and prints it if not too many were printed already. */
+void report_error(struct report *r, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* Prints a line that is no error. */
+void report_note(const struct report *r, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* Says how many errors were not shown, if any. */
+void report_end(const struct report *r);
+
+/* Prints "hepcat: ..." and the hint at --help; returns EXIT_USAGE. For mistakes in the command line. */
+int report_usage(const char *command, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+#endif
