@@ -1,0 +1,83 @@
+#!/usr/bin/env python3
+"""Makes the seeds of the fuzz targets from the test vectors: seeds.py OUTPUT-DIRECTORY
+
+Each target gets a folder of its own; files are named by the SHA-1 of their content, as libFuzzer names them.
+"""
+import gzip
+import hashlib
+import json
+import pathlib
+import sys
+import zlib
+
+VECTORS = pathlib.Path(__file__).resolve().parent.parent / "tests" / "vectors"
+
+
+def save(folder, data):
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / hashlib.sha1(data).hexdigest()).write_bytes(data)
+
+
+def seed_decode(out, frames):
+    for frame in frames:
+        save(out, frame)
+
+
+def seed_stream(out, frames):
+    """The first octet picks the cutting; several frames in a row."""
+    for i, frame in enumerate(frames):
+        save(out, bytes([i & 0xFF]) + frame)
+    v3 = [f for f in frames if f[:4] == b"HEP3"]
+    for i in range(0, len(v3), 4):
+        save(out, bytes([(i * 37 | 3) & 0xFF]) + b"".join(v3[i:i + 4]))
+
+
+def json_of(expect):
+    message = {"rcinfo": expect["rcinfo"]}
+    if expect.get("payload_b64") is not None:
+        message["payload"] = expect["payload_b64"]
+        message["payloadEncoding"] = "base64"
+    if expect["version"] in (1, 2):
+        message["version"] = expect["version"]
+    return message
+
+
+def seed_json(out, vectors):
+    for v in vectors:
+        if "encode_input" in v:
+            save(out, json.dumps(v["encode_input"]).encode())
+        if v["expect"]:
+            save(out, json.dumps(json_of(v["expect"]), separators=(",", ":")).encode())
+    save(out, json.dumps(json.loads((VECTORS / "genesys-example.json").read_text())).encode())
+    for text in (
+        '{"rcinfo":{"srcIp":"::1","dstIp":"10.0.0.1","srcMac":"00:11:22:33:44:55"},"payload":"x",'
+        '"chunks":[3,{"vendor":0,"type":256,"hex":"00ff"},15,20]}',
+        '{"rcinfo":{"srcIp":"10.0.0.2","dstIp":"10.0.0.1","srcPort":"5060"},"payload":"x","version":2,'
+        '"legacy":{"headerLength":28,"byteOrder":"big","pad":"","trailingNuls":8}}',
+        '{"rcinfo":{"ip_family":2,"proto_type":35,"time_sec":1,"time_usec":2,"correlation_id":"\\u00e9\\u0000"}}',
+        '{"rcinfo":{"conversationId":"c","edgeId":null,"unknown":[{}]},"payload":null,"meta":{}}',
+    ):
+        save(out, text.encode())
+
+
+def seed_zlib(out, vectors):
+    texts = [bytes.fromhex(v["hex"]) for v in vectors[:6]] + [b"", b"x" * 5000]
+    for i, text in enumerate(texts):
+        raw = zlib.compressobj(wbits=-15)
+        for packed in (zlib.compress(text), gzip.compress(text, mtime=0), raw.compress(text) + raw.flush(),
+                       zlib.compress(text, 0)):
+            save(out, bytes([(i | 3) & 7]) + packed)
+
+
+def main():
+    out = pathlib.Path(sys.argv[1])
+    vectors = json.loads((VECTORS / "hep-vectors.json").read_text())
+    frames = [bytes.fromhex(v["hex"]) for v in vectors]
+    seed_decode(out / "decode", frames)
+    seed_stream(out / "stream", frames)
+    seed_json(out / "json", vectors)
+    seed_zlib(out / "zlib", vectors)
+
+
+if __name__ == "__main__":
+    main()
