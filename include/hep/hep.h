@@ -218,9 +218,13 @@ enum hep_quirk {
 };
 #define HEP_QUIRK_COUNT 29
 
-/* Deviations that say that something is absent or is not known here; the specification allows them all. */
+/*
+ * What the specification allows: something is absent or not known here, or compressed ("gzip/inflate" is all that it
+ * says of chunk 0x0010).
+ */
 #define HEP_QUIRKS_LEGAL                                                                                               \
-    (HEP_QUIRK_UNKNOWN_CHUNK | HEP_QUIRK_ADDRESSES_MISSING | HEP_QUIRK_TIME_MISSING | HEP_QUIRK_PAYLOAD_MISSING)
+    (HEP_QUIRK_UNKNOWN_CHUNK | HEP_QUIRK_ADDRESSES_MISSING | HEP_QUIRK_TIME_MISSING | HEP_QUIRK_PAYLOAD_MISSING |      \
+     HEP_QUIRK_ZLIB | HEP_QUIRK_GZIP | HEP_QUIRK_DEFLATE)
 
 /* hep_options.tolerate: take everything that real senders are known to send. */
 #define HEP_TOLERATE_ALL ((uint32_t)(UINT64_C(1) << HEP_QUIRK_COUNT) - 1)
@@ -409,7 +413,8 @@ HEP_API size_t hep_encoded_size(const struct hep_msg *msg);
  *
  * buf must not overlap what msg refers to. On success *ret_len is the number of octets written.
  * Returns HEP_OK, HEP_ERR_TOO_LONG (more than HEP_FRAME_MAX; nothing is ever wrapped or cut), HEP_ERR_NO_SPACE, or
- * HEP_ERR_ARGUMENT (address length; versions 1/2: a missing address, two families, a capture id above 65535).
+ * HEP_ERR_ARGUMENT (address length; versions 1/2: a missing address, two families, a family that contradicts the
+ * addresses, no payload, a capture id above 65535).
  */
 HEP_API int hep_encode(const struct hep_msg *msg, uint8_t *buf, size_t cap, size_t *ret_len);
 

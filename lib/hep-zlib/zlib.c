@@ -88,9 +88,8 @@ static int inflate_all(struct hep_zlib *z, size_t *ret_len)
     size_t len = 0;
     size_t cap = z->cap < z->limit ? z->cap : z->limit; /* compressing may have left a larger buffer */
     for (;;) {
-        if (len == cap) {
-            if (len >= z->limit)
-                return HEP_ERR_INFLATE_LIMIT;
+        bool full = len == z->limit; /* the end of the stream may still follow */
+        if (len == cap && !full) {
             size_t want = cap == 0 ? FIRST_CAP : cap * 2;
             cap = want < z->limit ? want : z->limit;
             int rc = out_grow(z, cap);
@@ -103,6 +102,8 @@ static int inflate_all(struct hep_zlib *z, size_t *ret_len)
         len = cap - z->inflater.avail_out;
         if (rc == Z_STREAM_END)
             break;
+        if (full)
+            return HEP_ERR_INFLATE_LIMIT;
         if (rc == Z_MEM_ERROR)
             return HEP_ERR_NO_MEMORY;
         if ((rc != Z_OK && rc != Z_BUF_ERROR) || (z->inflater.avail_out != 0 && z->inflater.avail_in == 0))

@@ -1,6 +1,7 @@
 /* Encoding: struct hep_msg to octets, in one pass after the exact size is known. */
 #include <string.h>
 
+#include "hep/decode.h"
 #include "hep/fields.h"
 
 /* Chunk types by the kind of their body; together with the octets they are all that is known. */
@@ -132,10 +133,16 @@ static inline unsigned lowest_bit(uint64_t bits)
     return (unsigned)__builtin_ctzll(bits);
 }
 
+/* Of versions 1 and 2, without the time header. */
+static uint8_t legacy_header_len(const struct hep_msg *msg)
+{
+    return msg->src.len == 4 ? 16 : 40;
+}
+
 /* Octets of a frame of versions 1 and 2 without the payload. */
 static size_t legacy_header_size(const struct hep_msg *msg)
 {
-    return (msg->src.len == 4 ? 16u : 40u) + (msg->version == 2 ? 12u : 0u);
+    return legacy_header_len(msg) + (msg->version == 2 ? 12u : 0u);
 }
 
 /* The fields that nearly every message has, when they are all there, have one size: no look at each. */
@@ -246,13 +253,18 @@ static uint8_t *put32le(uint8_t *p, uint32_t v)
     return p + 4;
 }
 
+static uint8_t legacy_family(const struct hep_msg *msg)
+{
+    uint8_t by_address = msg->src.len == 4 ? HEP_FAMILY_IP4 : HEP_FAMILY_IP6;
+    return hep_has(msg, HEP_CHUNK_FAMILY) ? msg->family : by_address;
+}
+
 /* Header length 16 or 40 in both versions and a little endian time header: what all old receivers take. */
 static uint8_t *encode_legacy(const struct hep_msg *msg, uint8_t *p)
 {
-    bool ip4 = msg->src.len == 4;
     *p++ = msg->version;
-    *p++ = ip4 ? 16 : 40;
-    *p++ = hep_has(msg, HEP_CHUNK_FAMILY) ? msg->family : (uint8_t)(ip4 ? HEP_FAMILY_IP4 : HEP_FAMILY_IP6);
+    *p++ = legacy_header_len(msg);
+    *p++ = legacy_family(msg);
     *p++ = msg->protocol;
     p = put16(p, msg->src_port);
     p = put16(p, msg->dst_port);
@@ -271,9 +283,11 @@ static uint8_t *encode_legacy(const struct hep_msg *msg, uint8_t *p)
     return p + msg->payload.len;
 }
 
+/* Here the family says how long the addresses are, so one that contradicts them would garble the message. */
 static bool legacy_ok(const struct hep_msg *msg)
 {
     return (msg->src.len == 4 || msg->src.len == 16) && msg->dst.len == msg->src.len && msg->payload.len > 0 &&
+           legacy_address_size(legacy_family(msg), legacy_header_len(msg)) == msg->src.len &&
            (msg->version == 1 || msg->capture_id <= UINT16_MAX);
 }
 

@@ -18,11 +18,11 @@
 #define USEC_MAX 999999
 
 /*
- * Octets of an address, 0 if it cannot be known. The family is the sender's AF_INET6: Linux 10, macOS 30, FreeBSD 28,
+ * The family is the sender's AF_INET6: Linux 10, macOS 30, FreeBSD 28,
  * NetBSD and OpenBSD 24, Solaris 26, Windows 23. The header length octet is only good as a hint: senders count the
  * time header or not, or leave garbage there.
  */
-static size_t address_size(uint8_t family, uint8_t header_len)
+size_t legacy_address_size(uint8_t family, uint8_t header_len)
 {
     switch (family) {
     case HEP_FAMILY_IP4:
@@ -131,7 +131,7 @@ int decode_legacy(const uint8_t *data, size_t len, const struct hep_options *opt
     if (r.bad)
         return decode_error(msg, HEP_ERR_SHORT, len);
 
-    size_t address_len = address_size(msg->family, msg->header_len);
+    size_t address_len = legacy_address_size(msg->family, msg->header_len);
     if (address_len == 0)
         return decode_error(msg, HEP_ERR_FAMILY, 2);
     take_address(&r, address_len, &msg->src);

@@ -297,6 +297,19 @@ static void test_encode_arguments(void **state)
         if (hep_encode(&msg, frame, sizeof(frame), &len) != table[i].want)
             fail_msg("row %zu", i);
     }
+    /* In versions 1 and 2 the family says how long the addresses are. */
+    for (unsigned family = 0; family < 256; family++) {
+        struct hep_msg msg, back;
+        base_message(&msg);
+        msg.version = 2;
+        msg.family = (uint8_t)family;
+        int rc = hep_encode(&msg, frame, sizeof(frame), &len);
+        assert_int_equal(hep_decode(frame, len, NULL, &back), HEP_OK);
+        if (rc == HEP_OK)
+            expect_addr(&back.src, &msg.src);
+        else
+            assert_true(family == 10 || family == 23 || family == 24 || family == 26 || family == 28 || family == 30);
+    }
     struct hep_msg both;
     base_message(&both);
     both.present |= HEP_BIT(HEP_CHUNK_SRC_IP6);
