@@ -97,6 +97,8 @@ void buf_printf(struct buf *b, const char *format, ...)
 void buf_drop(struct buf *b, size_t len)
 {
     assert(len <= b->len);
+    if (len == 0)
+        return;
     b->len -= len;
     if (b->len > 0)
         memmove(b->ptr, b->ptr + len, b->len);

@@ -3,6 +3,7 @@
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,6 +13,8 @@
 
 #define RAW_SIZE  (1u << 16)
 #define HELD_SIZE (4u * INPUT_PEEK_MAX)
+/* A signal that comes between the look at `stop` and poll() is seen after this time. */
+#define STOP_CHECK_MS 250
 
 struct input {
     int fd;
@@ -22,13 +25,36 @@ struct input {
     uint8_t *raw;  /* compressed octets not yet inflated (gzip only) */
     uint8_t *held; /* octets looked at but not taken: held[start..stop) */
     size_t start, stop;
+    struct input_wait wait;
     struct errmsg err;
 };
+
+static bool stopped(const struct input *in)
+{
+    return in->wait.stop != NULL && *in->wait.stop != 0;
+}
+
+/* Returns when read() would not wait (poll() tells of errors and of the end in the same way), or when stopped. */
+static void wait_readable(const struct input *in)
+{
+    struct pollfd fd = { .fd = in->fd, .events = POLLIN };
+    if (poll(&fd, 1, 0) != 0)
+        return;
+    if (in->wait.on_wait != NULL)
+        in->wait.on_wait(in->wait.arg);
+    int n;
+    do {
+        n = poll(&fd, 1, STOP_CHECK_MS);
+    } while (!stopped(in) && (n == 0 || (n < 0 && errno == EINTR)));
+}
 
 static ssize_t read_file(struct input *in, uint8_t *to, size_t cap)
 {
     ssize_t n;
     do {
+        wait_readable(in);
+        if (stopped(in))
+            return 0;
         n = read(in->fd, to, cap);
     } while (n < 0 && errno == EINTR);
     if (n < 0)
@@ -48,7 +74,7 @@ static ssize_t read_gzip(struct input *in, uint8_t *to, size_t cap)
             if (n < 0)
                 return n;
             if (n == 0)
-                return in->z.total_in == 0 ? 0 : errmsg_set(&in->err, "%s: gzip file is cut", in->name);
+                return in->z.total_in == 0 || stopped(in) ? 0 : errmsg_set(&in->err, "%s: gzip file is cut", in->name);
             in->z.next_in = in->raw;
             in->z.avail_in = (uInt)n;
         }
@@ -121,13 +147,15 @@ static int start_gzip(struct input *in, struct errmsg *err)
     return 0;
 }
 
-int input_open(struct input **ret, const char *path, struct errmsg *err)
+int input_open(struct input **ret, const char *path, const struct input_wait *wait, struct errmsg *err)
 {
     bool is_stdin = strcmp(path, "-") == 0;
     struct input *in = calloc(1, sizeof(*in));
     if (in == NULL)
         return errmsg_set(err, "out of memory");
     in->fd = -1;
+    if (wait != NULL)
+        in->wait = *wait;
     in->name = strdup(is_stdin ? "standard input" : path);
     in->held = malloc(HELD_SIZE);
     if (in->name == NULL || in->held == NULL) {

@@ -5,6 +5,7 @@
 #ifndef BASE_INPUT_H
 #define BASE_INPUT_H
 
+#include <signal.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
@@ -16,8 +17,15 @@ struct input;
 /* Most that input_peek() can be asked for. */
 #define INPUT_PEEK_MAX 65536
 
-/* Opens `path`, or standard input for "-". 0, or -1 with a text in err. */
-int input_open(struct input **ret, const char *path, struct errmsg *err);
+/* What to do while a pipe has nothing to read. */
+struct input_wait {
+    void (*on_wait)(void *arg); /* called before each wait: the moment to hand on what was made of the input so far */
+    void *arg;
+    const volatile sig_atomic_t *stop; /* not NULL and not 0: the input ends here, also in the middle of a wait */
+};
+
+/* Opens `path`, or standard input for "-". `wait` is copied; NULL: just wait. 0, or -1 with a text in err. */
+int input_open(struct input **ret, const char *path, const struct input_wait *wait, struct errmsg *err);
 void input_close(struct input *in); /* NULL is fine */
 
 /* Name for messages: the path, or "standard input". */

@@ -123,20 +123,27 @@ static void skip_line(struct json_texts *t)
     t->start = (size_t)(newline - t->held.ptr) + 1;
 }
 
-/* True if a line at `start` starts a new text. Looks at its first octet only: it may be as long as is allowed. */
+/* True if a line at `start` starts a new text, as far as it is in sight. */
+static bool text_in_sight(const struct json_texts *t, size_t start)
+{
+    return left(t) > start && data(t)[start] == '{';
+}
+
+/* The same, reading if need be. Looks at the first octet only: the line may be as long as is allowed. */
 static bool starts_text(struct json_texts *t, size_t start, int *ret_error)
 {
     if (left(t) == start && !t->end)
         (void)read_more(t, ret_error);
-    return left(t) > start && data(t)[start] == '{';
+    return text_in_sight(t, start);
 }
 
 /* Adds lines while braces are open. A new text may not be swallowed: see the header. */
 static size_t extend(struct json_texts *t, size_t len, uint64_t *lines, int *ret_error)
 {
     bool broken;
-    if (starts_text(t, len, ret_error)) /* JSON lines: no need to look into them */
+    if (text_in_sight(t, len)) /* JSON lines: no need to look into them */
         return len;
+    /* From here on only an open brace makes it read on: a pipe's last line must not wait for the next one. */
     long depth = depth_of(data(t), len, &broken);
     while (depth > 0 && !broken && len <= text_max(t) && !starts_text(t, len, ret_error)) {
         size_t more = take_line(t, len, ret_error);

@@ -7,8 +7,9 @@
  * vendor    vendor keys given on the command line
  * detect    what kind of file an input is
  * decoder   octets -> messages -> output; decode_file, decode_pcap and listen feed it
+ * read_capture  what decode_pcap and encode_pcap share
  * output    messages -> JSON lines, text, pcap or raw frames on standard output
- * encoder   messages -> frames -> sender or standard output; encode_json and encode_pcap feed it
+ * encoder   messages -> frames -> sender or standard output; encode_file and encode_pcap feed it
  */
 #ifndef CMD_CMD_H
 #define CMD_CMD_H

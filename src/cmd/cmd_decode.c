@@ -96,6 +96,8 @@ static int prepare(const struct decode_options *o, const struct vendor *vendor, 
         return -1;
     if (o->format != NULL && !output_format_parse(o->format, &d->out.format))
         return errmsg_set(err, "--format: '%s' is not json, text, pcap or raw", o->format);
+    if (o->auth_key != NULL && o->auth_key[0] == '\0')
+        return errmsg_set(err, "--auth-key: the key is empty; leave the option out to take every message");
     d->clean = o->clean;
     d->auth_key = o->auth_key;
     d->count_max = o->count;
@@ -141,7 +143,7 @@ int cmd_decode(int argc, char **argv)
     }
     report.quiet = o.quiet;
     if (vendor_init(&vendor, &o.vendor_keys, &err) != 0 || ports_init(&ports, &o.hep_ports, DEFAULT_PORTS, &err) != 0 ||
-        prepare(&o, &vendor, &d, &err) != 0)
+        listen_check(&o.listen, &err) != 0 || prepare(&o, &vendor, &d, &err) != 0)
         return report_usage("decode", "%s", err.text);
     if (files.count == 0 && !listen_wanted(&o.listen))
         return report_usage("decode", "nothing to decode: name a FILE, \"-\" or a listener such as --udp :9060");

@@ -117,6 +117,8 @@ static int prepare(const struct encode_options *o, struct encoder *e, struct err
     e->rate = o->rate;
     if (o->to != NULL && o->format != NULL)
         return errmsg_set(err, "--format is for standard output: it does not go with --to");
+    if (o->compress != NULL && (o->version == 1 || o->version == 2))
+        return errmsg_set(err, "--compress: version %u has no compressed payloads", (unsigned)o->version);
     if (take_compress(o->compress, &e->override, err) != 0 || take_format(o->format, &e->format, err) != 0)
         return -1;
     return select_init(&e->select, &o->select, err);
@@ -181,6 +183,7 @@ int cmd_encode(int argc, char **argv)
     }
     report.quiet = o.quiet;
     e.report = &report;
+    e.stop = &interrupted;
     if (vendor_init(&vendor, &o.vendor_keys, &err) != 0 || prepare(&o, &e, &err) != 0)
         return report_usage("encode", "%s", err.text);
     struct sigaction action = { .sa_handler = on_signal };

@@ -95,17 +95,19 @@ struct base64_file {
     struct buf octets; /* decoded and not yet a whole message */
 };
 
-static bool whole_frames(const uint8_t *p, size_t len)
+/*
+ * Octets at the front that can be decoded: whole frames, and everything if what follows them is no frame, which is for
+ * the decoder to judge. A started frame waits for its rest.
+ */
+static size_t decodable(const struct base64_file *f)
 {
-    while (len >= HEP_HEADER_SIZE && memcmp(p, "HEP3", 4) == 0) {
-        size_t total = (size_t)p[4] << 8 | p[5];
-        if (total > len || total < HEP_HEADER_SIZE)
-            return total < HEP_HEADER_SIZE;
-        p += total;
-        len -= total;
-    }
-    /* Something else than a frame is for the decoder to judge; a started header waits for its rest. */
-    return len == 0 || (len >= 4 && memcmp(p, "HEP3", 4) != 0);
+    struct hep_stream s = { .buf = f->octets.ptr, .cap = HEP_FRAME_MAX, .end = f->octets.len };
+    struct hep_slice frame;
+    int rc;
+    while ((rc = hep_stream_next(&s, &frame)) == HEP_OK)
+        ;
+    bool between_texts = f->b64.count == 0 && !f->b64.padded;
+    return rc == HEP_NEED_MORE || !between_texts ? s.start : f->octets.len;
 }
 
 static void base64_line(struct decoder *d, struct base64_file *f, const char *text, size_t len, struct origin *from)
@@ -122,11 +124,11 @@ static void base64_line(struct decoder *d, struct base64_file *f, const char *te
         return;
     }
     buf_added(&f->octets, (size_t)n);
-    if (f->b64.count != 0 || f->b64.padded || !whole_frames(f->octets.ptr, f->octets.len))
+    size_t whole = decodable(f);
+    if (whole == 0)
         return;
-    if (f->octets.len > 0)
-        (void)decoder_body(d, f->octets.ptr, f->octets.len, from);
-    buf_reset(&f->octets);
+    (void)decoder_body(d, f->octets.ptr, whole, from);
+    buf_drop(&f->octets, whole);
 }
 
 /* The last text may lack its padding, and a wrapped one may be cut. */
@@ -217,11 +219,17 @@ static void decode_lines(struct decoder *d, struct input *in, struct origin *fro
 
 /* ------------------------------------------------------------------------------------------------ all */
 
+static void flush(void *arg)
+{
+    (void)decoder_flush(arg);
+}
+
 void decode_file(struct decoder *d, const char *path, const struct ports *hep_ports)
 {
+    const struct input_wait wait = { flush, d, NULL };
     struct errmsg err = { "" };
     struct input *in;
-    if (input_open(&in, path, &err) != 0) {
+    if (input_open(&in, path, &wait, &err) != 0) {
         d->bad++;
         report_error(d->report, "%s", err.text);
         return;

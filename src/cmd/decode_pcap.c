@@ -3,8 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "capture/dissect.h"
-#include "capture/pcap_in.h"
+#include "cmd/read_capture.h"
 
 /* Streams that may wait inside a frame at the same time; each then holds 64 KiB. */
 #define PARTIAL_MAX 4096
@@ -97,10 +96,22 @@ static bool take_buffer(struct flow_state *f)
 /* Drops what waits; the stream has to be found again. */
 static void lose(struct flow_state *f, int error)
 {
-    if (f->buf != NULL && (error != HEP_ERR_TRUNCATED || f->stream.start != f->stream.end))
-        decoder_bad(f->r->d, f->r->from, error, f->offset + f->stream.offset);
+    if (f->buf != NULL) {
+        size_t held = f->stream.end - f->stream.start;
+        if (error != HEP_ERR_TRUNCATED || held > 0)
+            decoder_bad(f->r->d, f->r->from, error, f->offset + f->stream.offset);
+        f->offset += f->stream.offset + held;
+    }
     release_buffer(f);
     f->lost = true;
+}
+
+/* Octets of the stream that are not looked into. */
+static void pass_over(struct reading *r, struct flow_state *f, size_t len)
+{
+    r->skipped += len;
+    if (f != NULL)
+        f->offset += len;
 }
 
 static bool starts_frame(const uint8_t *data, size_t len)
@@ -118,7 +129,7 @@ static void on_data(void *arg, struct tcp_flow *flow, const uint8_t *data, size_
     r->seen++;
     origin_time(r, sec, usec, &flow->src, flow->src_port, "tcp");
     if (f == NULL || (f->lost && !starts_frame(data, len)) || !take_buffer(f)) {
-        r->skipped += len;
+        pass_over(r, f, len);
         return;
     }
     f->lost = false;
@@ -132,7 +143,7 @@ static void on_data(void *arg, struct tcp_flow *flow, const uint8_t *data, size_
             decoder_frame(r->d, frame.ptr, frame.len, r->from);
         if (rc != HEP_NEED_MORE) {
             lose(f, rc);
-            r->skipped += len;
+            pass_over(r, f, len);
             return;
         }
     }
@@ -144,25 +155,29 @@ static void on_data(void *arg, struct tcp_flow *flow, const uint8_t *data, size_
 
 static void on_gap(void *arg, struct tcp_flow *flow, size_t missing)
 {
-    (void)arg;
-    (void)missing;
-    if (flow->user != NULL)
-        lose(flow->user, HEP_ERR_TRUNCATED);
+    struct reading *r = arg;
+    struct flow_state *f = ports_has(r->ports, flow->dst_port) ? flow_state(r, flow) : NULL;
+    if (f == NULL)
+        return;
+    lose(f, HEP_ERR_TRUNCATED);
+    f->offset += missing;
 }
 
 static void on_close(void *arg, struct tcp_flow *flow, enum tcp_close why)
 {
+    (void)arg;
     (void)why;
-    on_gap(arg, flow, 0);
+    if (flow->user != NULL)
+        lose(flow->user, HEP_ERR_TRUNCATED);
 }
 
 /* ------------------------------------------------------------------------------------------------ all */
 
-static void nothing_found(const struct reading *r, const struct dissector *dissector)
+static void nothing_found(const struct reading *r)
 {
-    if (r->seen == 0 && dissect_total(dissector) > 0)
+    if (r->seen == 0 && r->from->number > 0)
         report_note(r->d->report, "%s: %llu packets, none on a HEP port (--hep-port names them)", r->from->name,
-                    (unsigned long long)dissect_total(dissector));
+                    (unsigned long long)r->from->number);
     if (r->skipped != 0)
         report_note(r->d->report, "%s: %llu octets of TCP passed over in search of a frame", r->from->name,
                     (unsigned long long)r->skipped);
@@ -171,30 +186,24 @@ static void nothing_found(const struct reading *r, const struct dissector *disse
 void decode_pcap(struct decoder *d, struct input *in, struct origin *from, const struct ports *hep_ports)
 {
     struct reading r = { .d = d, .from = from, .ports = hep_ports };
-    struct dissect_options options = {
-        .on_udp = on_udp,
-        .udp_arg = &r,
-        .tcp_callbacks = { .on_data = on_data, .on_gap = on_gap, .on_close = on_close, .arg = &r },
+    const struct capture_reading reading = {
+        .in = in,
+        .name = from->name,
+        .options = {
+            .on_udp = on_udp,
+            .udp_arg = &r,
+            .tcp_callbacks = { .on_data = on_data, .on_gap = on_gap, .on_close = on_close, .arg = &r },
+        },
+        .report = d->report,
+        .done = &d->done,
+        .packet = &from->number,
     };
     struct errmsg err = { "" };
-    struct pcap_in *pcap = NULL;
-    struct packet packet;
-    struct dissector *dissector = dissector_new(&options);
-    int rc = dissector == NULL ? errmsg_set(&err, "out of memory") : pcap_in_open(&pcap, in, &err);
     from->unit = "packet";
-    while (rc == 0 && !d->done && (rc = pcap_in_next(pcap, &packet)) == 1) {
-        from->number++;
-        (void)dissect_packet(dissector, &packet);
-        rc = 0;
-    }
-    if (rc < 0) {
+    if (read_capture(&reading, &err) != 0) {
         d->bad++;
-        report_error(d->report, "%s: %s", from->name, pcap != NULL ? pcap_in_error(pcap) : err.text);
+        report_error(d->report, "%s: %s", from->name, err.text);
+    } else {
+        nothing_found(&r);
     }
-    if (dissector != NULL) {
-        dissect_finish(dissector);
-        nothing_found(&r, dissector);
-    }
-    dissector_free(dissector);
-    pcap_in_close(pcap);
 }

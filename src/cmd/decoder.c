@@ -17,14 +17,22 @@ int decoder_open(struct decoder *d, struct errmsg *err)
 static void output_failed(struct decoder *d)
 {
     d->done = true;
+    d->gone = true;
     d->failed = d->out.err.text[0] != '\0';
     if (d->failed)
         report_error(d->report, "%s", d->out.err.text);
 }
 
+int decoder_flush(struct decoder *d)
+{
+    if (!d->gone && output_flush(&d->out) != 0)
+        output_failed(d);
+    return d->gone ? -1 : 0;
+}
+
 void decoder_close(struct decoder *d)
 {
-    if (output_close(&d->out) != 0 && !d->done)
+    if (output_close(&d->out) != 0 && !d->gone)
         output_failed(d);
     hep_zlib_free(d->envelope);
     hep_zlib_free(d->payload);
@@ -94,22 +102,50 @@ static void show(struct decoder *d, struct hep_msg *msg, const struct origin *fr
         d->done = true;
 }
 
-/* A message that decoded. */
-static void take(struct decoder *d, struct hep_msg *msg, const struct origin *from)
+/* Makes the payload readable. A failure is a quirk, the raw octets are shown; HEP_ERR_QUIRK if that is not tolerated.
+ */
+static int inflate_payload(struct decoder *d, struct hep_msg *msg)
+{
+    uint32_t before = msg->quirks;
+    (void)hep_zlib_payload(d->payload, msg);
+    if ((msg->quirks & ~before & ~d->hep.tolerate) == 0)
+        return HEP_OK;
+    msg->error_offset = (size_t)(msg->payload_zip.ptr - msg->frame.ptr);
+    return HEP_ERR_QUIRK;
+}
+
+/* A message that decoded. HEP_ERR_QUIRK if its compression is not tolerated. */
+static int take(struct decoder *d, struct hep_msg *msg, const struct origin *from, struct decoder_result *result)
 {
     if (d->done)
-        return;
+        return HEP_OK;
     if (d->auth_key != NULL && !hep_auth_equal(msg, (const uint8_t *)d->auth_key, strlen(d->auth_key))) {
         d->unauthorized++;
-        return;
+        result->unauthorized++;
+        return HEP_OK;
     }
-    (void)hep_zlib_payload(d->payload, msg); /* a failure is a quirk: the raw octets are shown */
+    int rc = inflate_payload(d, msg);
+    if (rc != HEP_OK)
+        return rc;
+    result->taken++;
     if (d->clean)
         hep_clean(msg, &d->hep, from->meta.time.sec, from->meta.time.usec);
     if (select_match(&d->select, msg))
         show(d, msg, from);
     else
         d->left_out++;
+    return HEP_OK;
+}
+
+/* Counts and reports a bad message; the result keeps the first one. */
+static void note_bad(struct decoder *d, const struct origin *from, struct decoder_result *result, int error,
+                     size_t offset, uint32_t quirks)
+{
+    if (result->bad++ == 0) {
+        result->error = error;
+        result->error_offset = offset;
+    }
+    bad_message(d, from, error, offset, quirks);
 }
 
 /* Opens the gzip around a frame, if there is one; false if it is damaged. */
@@ -123,87 +159,80 @@ static bool open_envelope(struct decoder *d, struct hep_slice *data, uint32_t *r
     return *ret_error == HEP_OK;
 }
 
-static struct decoder_result datagram(struct decoder *d, struct hep_slice data, const struct origin *from)
+static void datagram(struct decoder *d, struct hep_slice data, uint32_t quirk, const struct origin *from,
+                     struct decoder_result *result)
 {
-    struct decoder_result result = { 0 };
-    struct hep_msg msg;
-    uint32_t quirk;
-    if (!open_envelope(d, &data, &quirk, &result.error)) {
-        result.bad = 1;
-        bad_message(d, from, result.error, 0, quirk);
-        return result;
-    }
     struct hep_datagram it = { data.ptr, data.len, 0 };
+    struct hep_msg msg;
     int rc;
     while ((rc = hep_datagram_next(&it, &d->hep, &msg)) == HEP_OK) {
+        size_t start = (size_t)(msg.frame.ptr - data.ptr);
         msg.quirks |= quirk;
-        result.taken++;
-        take(d, &msg, from);
+        rc = take(d, &msg, from, result);
+        if (rc != HEP_OK)
+            note_bad(d, from, result, rc, start + msg.error_offset, msg.quirks);
     }
-    if (rc != HEP_NEED_MORE) {
-        result.bad = 1;
-        result.error = rc;
-        result.error_offset = msg.error_offset;
-        bad_message(d, from, rc, msg.error_offset, msg.quirks);
-    }
-    return result;
+    if (rc != HEP_NEED_MORE)
+        note_bad(d, from, result, rc, msg.error_offset, msg.quirks);
 }
 
 void decoder_datagram(struct decoder *d, const uint8_t *data, size_t len, const struct origin *from)
 {
-    (void)datagram(d, (struct hep_slice){ data, len }, from);
+    struct decoder_result result = { 0 };
+    struct hep_slice octets = { data, len };
+    uint32_t quirk;
+    int rc;
+    if (open_envelope(d, &octets, &quirk, &rc))
+        datagram(d, octets, quirk, from, &result);
+    else
+        note_bad(d, from, &result, rc, 0, quirk);
 }
 
-static int frame_at(struct decoder *d, const uint8_t *data, size_t len, const struct origin *from, struct hep_msg *msg)
+/* One frame, whose octets begin at `offset` of what is being decoded. */
+static void frame_at(struct decoder *d, struct hep_slice frame, size_t offset, uint32_t quirk,
+                     const struct origin *from, struct decoder_result *result)
 {
-    int rc = hep_decode(data, len, &d->hep, msg);
+    struct hep_msg msg;
+    int rc = hep_decode(frame.ptr, frame.len, &d->hep, &msg);
+    msg.quirks |= quirk;
     if (rc == HEP_OK)
-        take(d, msg, from);
-    return rc;
+        rc = take(d, &msg, from, result);
+    if (rc != HEP_OK)
+        note_bad(d, from, result, rc, offset + msg.error_offset, msg.quirks);
 }
 
 void decoder_frame(struct decoder *d, const uint8_t *data, size_t len, const struct origin *from)
 {
-    struct hep_msg msg;
-    int rc = frame_at(d, data, len, from, &msg);
-    if (rc != HEP_OK)
-        bad_message(d, from, rc, msg.error_offset, msg.quirks);
+    struct decoder_result result = { 0 };
+    frame_at(d, (struct hep_slice){ data, len }, 0, 0, from, &result);
 }
 
-static void note_bad(struct decoder_result *result, int error, size_t offset)
+/* The stream reader walks the body in place: it is all there already. */
+static void frames(struct decoder *d, struct hep_slice data, uint32_t quirk, const struct origin *from,
+                   struct decoder_result *result)
 {
-    if (result->bad++ == 0) {
-        result->error = error;
-        result->error_offset = offset;
-    }
+    struct hep_stream s = { .buf = (uint8_t *)(uintptr_t)data.ptr, .cap = data.len, .end = data.len };
+    struct hep_slice frame;
+    int rc;
+    while ((rc = hep_stream_next(&s, &frame)) == HEP_OK)
+        frame_at(d, frame, (size_t)(frame.ptr - data.ptr), quirk, from, result);
+    if (rc == HEP_NEED_MORE || rc == HEP_ERR_FRAME_LIMIT)
+        rc = s.start == s.end ? HEP_OK : HEP_ERR_TRUNCATED;
+    if (rc != HEP_OK)
+        note_bad(d, from, result, rc, s.start, 0);
 }
 
 struct decoder_result decoder_body(struct decoder *d, const uint8_t *data, size_t len, const struct origin *from)
 {
     struct decoder_result result = { 0 };
-    struct hep_msg msg;
-    if (len < 4 || memcmp(data, "HEP3", 4) != 0)
-        return datagram(d, (struct hep_slice){ data, len }, from);
-
-    /* The stream reader walks the body in place: it is all there already. */
-    struct hep_stream s = { .buf = (uint8_t *)(uintptr_t)data, .cap = len, .end = len };
-    struct hep_slice frame;
+    struct hep_slice octets = { data, len };
+    uint32_t quirk;
     int rc;
-    while ((rc = hep_stream_next(&s, &frame)) == HEP_OK) {
-        rc = frame_at(d, frame.ptr, frame.len, from, &msg);
-        if (rc == HEP_OK) {
-            result.taken++;
-            continue;
-        }
-        size_t offset = (size_t)(frame.ptr - data) + msg.error_offset;
-        note_bad(&result, rc, offset);
-        bad_message(d, from, rc, offset, msg.quirks);
-    }
-    if (rc == HEP_NEED_MORE || rc == HEP_ERR_FRAME_LIMIT)
-        rc = s.start == s.end ? HEP_OK : HEP_ERR_TRUNCATED;
-    if (rc != HEP_OK) {
-        note_bad(&result, rc, s.start);
-        bad_message(d, from, rc, s.start, 0);
-    }
+    if (!open_envelope(d, &octets, &quirk, &rc))
+        note_bad(d, from, &result, rc, 0, quirk);
+    else if (octets.len >= 4 && memcmp(octets.ptr, "HEP3", 4) == 0)
+        frames(d, octets, quirk, from, &result);
+    else
+        datagram(d, octets, quirk, from, &result);
     return result;
 }

@@ -29,6 +29,7 @@ struct decoder {
     uint64_t left_out;     /* by select */
     uint64_t unauthorized; /* wrong or missing key */
     bool done;             /* count_max is reached or the output failed: stop */
+    bool gone;             /* the output failed, or its reader went away */
     bool failed;           /* the output failed */
 };
 
@@ -46,12 +47,16 @@ int decoder_open(struct decoder *d, struct errmsg *err);
 /* Flushes and releases; prints the sums if something was wrong. */
 void decoder_close(struct decoder *d);
 
+/* Hands on what waits: before waiting for input, and before saying that it was taken. -1 if the output is gone. */
+int decoder_flush(struct decoder *d);
+
 /* What became of some octets. */
 struct decoder_result {
-    uint64_t taken;      /* messages that were sound */
-    uint64_t bad;        /* messages that were not */
-    int error;           /* of the first bad one; HEP_OK if there is none */
-    size_t error_offset; /* from the start of the octets */
+    uint64_t taken;        /* messages that were sound */
+    uint64_t bad;          /* messages that were not */
+    uint64_t unauthorized; /* messages with a wrong key or none */
+    int error;             /* of the first bad one; HEP_OK if there is none */
+    size_t error_offset;   /* from the start of the octets */
 };
 
 /* A datagram: one message, or several; what follows the last one is ignored, as UDP receivers do. */
@@ -61,8 +66,8 @@ void decoder_datagram(struct decoder *d, const uint8_t *data, size_t len, const 
 void decoder_frame(struct decoder *d, const uint8_t *data, size_t len, const struct origin *from);
 
 /*
- * A body of one or many frames, whose lengths must add up to it exactly. A bad inside costs its frame, a bad length or
- * magic the rest. One message of versions 1 and 2, or in a gzip envelope, is taken as well.
+ * A body of one or many frames, whose lengths must add up to it exactly, as a whole in gzip or not. A bad inside costs
+ * its frame, a bad length or magic the rest. One message of versions 1 and 2 is taken as well.
  */
 struct decoder_result decoder_body(struct decoder *d, const uint8_t *data, size_t len, const struct origin *from);
 

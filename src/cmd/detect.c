@@ -5,7 +5,8 @@
 #include "base/base64.h"
 #include "capture/pcap_in.h"
 
-#define LOOK 512
+#define LOOK       512
+#define FIRST_LOOK PCAP_IN_PROBE_SIZE
 
 static bool is_space(uint8_t c)
 {
@@ -56,6 +57,11 @@ enum input_kind detect_octets(const uint8_t *p, size_t len)
 int detect_input(struct input *in)
 {
     const uint8_t *p;
-    ssize_t n = input_peek(in, LOOK, &p);
+    /* A few octets tell all but base64, which needs more to be sure: a pipe may not have more for a long time. */
+    ssize_t n = input_peek(in, FIRST_LOOK, &p);
+    int kind = n < 0 ? -1 : (int)detect_octets(p, (size_t)n);
+    if (kind != INPUT_BASE64 && kind != INPUT_UNKNOWN)
+        return kind;
+    n = input_peek(in, LOOK, &p);
     return n < 0 ? -1 : (int)detect_octets(p, (size_t)n);
 }

@@ -38,7 +38,7 @@ static void encode_text(struct encoder *e, struct hepjson_reader *r, const char 
     size_t frame_len;
     int rc = hepjson_encode(r, frame, sizeof(frame), &frame_len);
     if (rc != HEP_OK)
-        encoder_bad(e, where, "%s%s", hep_strerror(rc), rc == HEP_ERR_TOO_LONG ? " (--compress may help)" : "");
+        encoder_refused(e, where, rc, msg);
     else
         encoder_frame(e, frame, frame_len, msg);
 }
@@ -63,7 +63,7 @@ static void encode_json(struct encoder *e, struct input *in, const char *name, c
             encoder_bad(e, name, "line %llu: longer than %u octets", (unsigned long long)line, HEPJSON_TEXT_MAX);
     }
     if (hepjson_ignored_keys(r) != 0)
-        report_note(e->report, "%s: %llu keys of no meaning here were left out, such as \"%s\"", name,
+        report_note(e->report, "%s: %llu keys were left out: unknown, or overruled by \"chunks\", such as \"%s\"", name,
                     (unsigned long long)hepjson_ignored_keys(r), hepjson_ignored_example(r));
     json_texts_free(&texts);
     hepjson_reader_free(r);
@@ -71,14 +71,17 @@ static void encode_json(struct encoder *e, struct input *in, const char *name, c
 
 /* ------------------------------------------------------------------------------------------------ frames */
 
-/* Collects the chunks that have no field, so that a changed frame keeps them. */
+/* Collects the chunks that have no field, so that a changed frame keeps them; their number, also beyond EXTRA_MAX. */
 static size_t extra_chunks(const struct hep_msg *msg, struct hep_chunk *extra)
 {
     struct hep_chunk c;
     size_t count = 0;
-    for (size_t pos = 0; count < EXTRA_MAX && hep_chunk_next(msg, &pos, &c);)
-        if (c.vendor != 0 || hep_field(c.type) == NULL)
-            extra[count++] = c;
+    for (size_t pos = 0; hep_chunk_next(msg, &pos, &c);)
+        if (c.vendor != 0 || hep_field(c.type) == NULL) {
+            if (count < EXTRA_MAX)
+                extra[count] = c;
+            count++;
+        }
     return count;
 }
 
@@ -96,7 +99,10 @@ static void relay(struct encoder *e, const uint8_t *data, size_t len, const char
             msg.version = 3;
         msg.extra_count = extra_chunks(&msg, extra);
         msg.extra = extra;
-        encoder_message(e, &msg, where);
+        if (msg.extra_count > EXTRA_MAX)
+            encoder_bad(e, where, "more than %d vendor chunks: the message can only be passed on unchanged", EXTRA_MAX);
+        else
+            encoder_message(e, &msg, where);
     }
 }
 
@@ -143,11 +149,17 @@ static void relay_single(struct encoder *e, struct input *in, const char *name)
 
 /* ------------------------------------------------------------------------------------------------ all */
 
+static void flush(void *arg)
+{
+    encoder_flush(arg);
+}
+
 void encode_file(struct encoder *e, const char *path, const struct hep_registry *registry)
 {
+    const struct input_wait wait = { flush, e, e->stop };
     struct errmsg err = { "" };
     struct input *in;
-    if (input_open(&in, path, &err) != 0) {
+    if (input_open(&in, path, &wait, &err) != 0) {
         e->bad++;
         report_error(e->report, "%s", err.text);
         return;

@@ -1,4 +1,4 @@
-/* Files and pipes into the encoder: JSON texts, files of frames (raw or base64), captures of plain SIP and RTCP. */
+/* Files and pipes into the encoder: JSON texts, files of frames, captures of plain SIP and RTCP. */
 #ifndef CMD_ENCODE_FILE_H
 #define CMD_ENCODE_FILE_H
 

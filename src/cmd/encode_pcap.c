@@ -5,8 +5,7 @@
 #include <string.h>
 
 #include "base/lru.h"
-#include "capture/dissect.h"
-#include "capture/pcap_in.h"
+#include "cmd/read_capture.h"
 #include "rtp/rtcp.h"
 #include "rtp/rtcp_json.h"
 #include "sip/peek.h"
@@ -43,6 +42,7 @@ struct reading {
     uint64_t other_tcp;    /* octets of TCP that are no SIP */
     uint64_t cut;          /* messages cut by the snap length */
     uint64_t uncorrelated; /* RTCP of no known call */
+    uint64_t hep;          /* datagrams that are HEP */
 };
 
 /* ------------------------------------------------------------------------------------------------ messages */
@@ -163,6 +163,8 @@ static void on_udp(void *arg, const struct dgram *d)
         send_message(r, &msg);
     } else if (rtcp_looks_like(d->payload.ptr, d->payload.len)) {
         take_rtcp(r, d);
+    } else if (d->payload.len >= 4 && memcmp(d->payload.ptr, "HEP3", 4) == 0) {
+        r->hep++;
     } else {
         r->other_udp++;
     }
@@ -293,6 +295,9 @@ static void tell(const struct reading *r)
     const struct report *report = r->e->report;
     if (r->cut != 0)
         report_note(report, "%s: %llu messages were cut by the snap length", r->name, (unsigned long long)r->cut);
+    if (r->hep != 0)
+        report_note(report, "%s: %llu datagrams are HEP already: `hepcat decode --format raw %s | hepcat encode -`",
+                    r->name, (unsigned long long)r->hep, r->name);
     if (r->uncorrelated != 0)
         report_note(report, "%s: %llu RTCP packets belong to no call seen here", r->name,
                     (unsigned long long)r->uncorrelated);
@@ -304,33 +309,27 @@ static void tell(const struct reading *r)
 void encode_pcap(struct encoder *e, struct input *in, const char *name)
 {
     struct reading r = { .e = e, .name = name };
-    struct dissect_options options = {
-        .on_udp = on_udp,
-        .udp_arg = &r,
-        .tcp_callbacks = { .on_data = on_data, .on_gap = on_gap, .on_close = on_close, .arg = &r },
+    const struct capture_reading reading = {
+        .in = in,
+        .name = name,
+        .options = {
+            .on_udp = on_udp,
+            .udp_arg = &r,
+            .tcp_callbacks = { .on_data = on_data, .on_gap = on_gap, .on_close = on_close, .arg = &r },
+        },
+        .report = e->report,
+        .done = &e->done,
+        .packet = &r.packet,
     };
     const struct lru_options endpoints = { sizeof(struct endpoint), sizeof(struct call_ref), ENDPOINTS_MAX, NULL,
                                            NULL };
     struct errmsg err = { "" };
-    struct pcap_in *pcap = NULL;
-    struct packet packet;
     buf_init(&r.json, 1u << 20);
     r.endpoints = lru_new(&endpoints);
-    struct dissector *dissector = dissector_new(&options);
-    int rc =
-        r.endpoints == NULL || dissector == NULL ? errmsg_set(&err, "out of memory") : pcap_in_open(&pcap, in, &err);
-    while (rc == 0 && !e->done && (rc = pcap_in_next(pcap, &packet)) == 1) {
-        r.packet++;
-        (void)dissect_packet(dissector, &packet);
-        rc = 0;
-    }
-    if (rc < 0)
-        encoder_bad(e, name, "%s", pcap != NULL ? pcap_in_error(pcap) : err.text);
-    if (dissector != NULL && !e->done)
-        dissect_finish(dissector);
+    int rc = r.endpoints == NULL ? errmsg_set(&err, "out of memory") : read_capture(&reading, &err);
+    if (rc != 0 && !e->done)
+        encoder_bad(e, name, "%s", err.text);
     tell(&r);
-    dissector_free(dissector);
     lru_free(r.endpoints);
-    pcap_in_close(pcap);
     buf_free(&r.json);
 }

@@ -53,8 +53,27 @@ void encoder_bad(struct encoder *e, const char *where, const char *format, ...)
     report_error(e->report, "%s: %s", where, text);
 }
 
+static void check_stop(struct encoder *e)
+{
+    if (e->stop != NULL && *e->stop != 0)
+        e->done = true;
+}
+
+void encoder_refused(struct encoder *e, const char *where, int error, const struct hep_msg *msg)
+{
+    const char *advice = "";
+    if (error == HEP_ERR_TOO_LONG && !e->override.compress && msg->version == 3)
+        advice = " (--compress may help)";
+    if (error == HEP_ERR_ARGUMENT && msg->version != 3)
+        advice = " (versions 1 and 2: a payload, two addresses of the one family named, a capture id below 65536)";
+    encoder_bad(e, where, "%s%s", hep_strerror(error), advice);
+}
+
 bool encoder_wants(struct encoder *e, const struct hep_msg *msg)
 {
+    check_stop(e);
+    if (e->done)
+        return false;
     struct hep_msg readable = *msg;
     (void)hep_zlib_payload(e->inflate, &readable);
     if (select_match(&e->select, &readable))
@@ -104,12 +123,23 @@ static void flush_pending(struct encoder *e)
         ssize_t n = write(STDOUT_FILENO, p, left);
         if (n < 0 && errno != EINTR)
             output_failed(e);
+        if (n < 0)
+            check_stop(e); /* the reader may be stuck */
         if (n > 0) {
             p += n;
             left -= (size_t)n;
         }
     }
     buf_reset(&e->pending);
+}
+
+void encoder_flush(struct encoder *e)
+{
+    if (e->sender != NULL && sender_flush(e->sender) != 0)
+        report_error(e->report, "%s", sender_stats(e->sender)->last_error.text);
+    if (e->pcap != NULL && fflush(stdout) != 0 && !e->done)
+        output_failed(e);
+    flush_pending(e);
 }
 
 static void put_base64(struct encoder *e, const uint8_t *frame, size_t len)
@@ -145,7 +175,6 @@ static void put_pcap(struct encoder *e, const uint8_t *frame, size_t len, const 
 static void deliver(struct encoder *e, const uint8_t *frame, size_t len, const struct hep_msg *msg)
 {
     e->encoded++;
-    e->octets += len;
     wait_turn(e);
     if (e->sender != NULL) {
         if (sender_send(e->sender, frame, len) != 0)
@@ -169,9 +198,25 @@ static void deliver(struct encoder *e, const uint8_t *frame, size_t len, const s
 
 /* ------------------------------------------------------------------------------------------------ messages */
 
+/*
+ * Version 1 has neither time nor capture id, and receivers of version 3 want both. Its receivers take the time of
+ * reception, which is now.
+ */
+static void complete_for_v3(struct hep_msg *msg)
+{
+    if (!hep_has(msg, HEP_CHUNK_TIME_SEC)) {
+        struct wall_time now = clock_wall();
+        (void)hep_set_number(msg, HEP_CHUNK_TIME_SEC, now.sec);
+        (void)hep_set_number(msg, HEP_CHUNK_TIME_USEC, now.usec);
+    }
+    msg->present |= HEP_BIT(HEP_CHUNK_CAPTURE_ID);
+}
+
 static void override(const struct encoder *e, struct hep_msg *msg)
 {
     const struct encoder_override *o = &e->override;
+    if (o->version == 3 && msg->version == 1)
+        complete_for_v3(msg);
     if (o->version != 0)
         msg->version = (uint8_t)o->version;
     if (o->auth_key != NULL)
@@ -185,7 +230,7 @@ static void override(const struct encoder *e, struct hep_msg *msg)
 void encoder_message(struct encoder *e, struct hep_msg *msg, const char *where)
 {
     size_t len;
-    if (e->done || !encoder_wants(e, msg))
+    if (!encoder_wants(e, msg))
         return;
     override(e, msg);
     if (e->override.compress && hep_has(msg, HEP_CHUNK_PAYLOAD)) {
@@ -197,8 +242,7 @@ void encoder_message(struct encoder *e, struct hep_msg *msg, const char *where)
     }
     int rc = hep_encode(msg, e->frame, sizeof(e->frame), &len);
     if (rc != HEP_OK) {
-        bool help = rc == HEP_ERR_TOO_LONG && !e->override.compress;
-        encoder_bad(e, where, "%s%s", hep_strerror(rc), help ? " (--compress may help)" : "");
+        encoder_refused(e, where, rc, msg);
         return;
     }
     deliver(e, e->frame, len, msg);
@@ -206,7 +250,7 @@ void encoder_message(struct encoder *e, struct hep_msg *msg, const char *where)
 
 void encoder_frame(struct encoder *e, const uint8_t *frame, size_t len, const struct hep_msg *msg)
 {
-    if (!e->done && encoder_wants(e, msg))
+    if (encoder_wants(e, msg))
         deliver(e, frame, len, msg);
 }
 

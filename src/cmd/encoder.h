@@ -5,6 +5,7 @@
 #ifndef CMD_ENCODER_H
 #define CMD_ENCODER_H
 
+#include <signal.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -40,12 +41,12 @@ struct encoder {
     struct hep_zlib *inflate, *deflate;
     struct buf pending; /* for standard output */
     struct pcap_out *pcap;
-    uint64_t encoded;  /* frames made, sent or not */
-    uint64_t octets;   /* of these */
-    uint64_t bad;      /* messages that could not be made into a frame */
-    uint64_t left_out; /* by select */
-    double next;       /* when the next frame is due, seconds on the monotonic clock */
-    bool done;         /* the output failed, or the user wants an end: stop */
+    uint64_t encoded;                  /* frames made, sent or not */
+    uint64_t bad;                      /* messages that could not be made into a frame */
+    uint64_t left_out;                 /* by select */
+    double next;                       /* when the next frame is due, seconds on the monotonic clock */
+    bool done;                         /* the output failed, or the user wants an end: stop */
+    const volatile sig_atomic_t *stop; /* not 0: the user wants an end */
     uint8_t frame[HEP_FRAME_MAX];
 };
 
@@ -54,6 +55,9 @@ int encoder_open(struct encoder *e, struct errmsg *err);
 
 /* True if messages have to be built anew rather than passed through. */
 bool encoder_changes(const struct encoder *e);
+
+/* Hands on what waits, before waiting for input; on stdout and to the collector. */
+void encoder_flush(struct encoder *e);
 
 /* False if the message is not selected (and counts it). Inflates a compressed payload to look into it. */
 bool encoder_wants(struct encoder *e, const struct hep_msg *msg);
@@ -66,6 +70,9 @@ void encoder_frame(struct encoder *e, const uint8_t *frame, size_t len, const st
 
 /* Reports a message that could not be made. */
 void encoder_bad(struct encoder *e, const char *where, const char *format, ...) __attribute__((format(printf, 3, 4)));
+
+/* The same for an error of hep_encode(). */
+void encoder_refused(struct encoder *e, const char *where, int error, const struct hep_msg *msg);
 
 /* Flushes, closes the sender and releases; prints the sums. Returns the exit status. */
 int encoder_close(struct encoder *e, const char *url);

@@ -10,6 +10,9 @@
 #include "net/listener.h"
 #include "net/loop.h"
 
+/* The listeners' own limit on bodies is below this. */
+#define BODY_BUFFER_MIN ((size_t)16 << 20)
+
 struct listening {
     struct decoder *d;
     struct net_loop *loop;
@@ -69,13 +72,15 @@ static void on_stream_error(void *arg, const struct net_peer *peer, int hep_erro
 
 /* ------------------------------------------------------------------------------------------------ HTTP */
 
-static void reply_error(struct http_reply *reply, const char *text, const struct decoder_result *result)
+static void reply_error(struct http_reply *reply, unsigned status, const char *text,
+                        const struct decoder_result *result)
 {
-    reply->status = 400;
+    reply->status = status;
     buf_puts(&reply->body, "{\"error\":");
     json_out_text(&reply->body, text);
-    buf_printf(&reply->body, ",\"offset\":%zu,\"taken\":%llu,\"bad\":%llu}\n", result->error_offset,
-               (unsigned long long)result->taken, (unsigned long long)result->bad);
+    buf_printf(&reply->body, ",\"offset\":%zu,\"taken\":%llu,\"bad\":%llu,\"unauthorized\":%llu}\n",
+               result->error_offset, (unsigned long long)result->taken, (unsigned long long)result->bad,
+               (unsigned long long)result->unauthorized);
 }
 
 /*
@@ -123,16 +128,17 @@ static void on_body(void *arg, const struct net_peer *peer, const struct http_re
         l->d->bad++;
         result.bad = 1;
         report_error(l->d->report, "%s: %s", from.name, err.text);
-        reply_error(reply, err.text, &result);
+        reply_error(reply, 400, err.text, &result);
         return;
     }
     result = decoder_body(l->d, octets.ptr, octets.len, &from);
     /* The answer says that the frames were handed on, so hand them on first. */
-    if (output_flush(&l->d->out) != 0) {
-        l->d->done = true;
+    if (decoder_flush(l->d) != 0) {
         reply->status = 503;
     } else if (result.error != HEP_OK) {
-        reply_error(reply, hep_strerror(result.error), &result);
+        reply_error(reply, 400, hep_strerror(result.error), &result);
+    } else if (result.unauthorized != 0) {
+        reply_error(reply, 403, "wrong or missing authentication key (chunk 0x000e)", &result);
     } else {
         buf_printf(&reply->body, "{\"taken\":%llu}\n", (unsigned long long)result.taken);
     }
@@ -155,15 +161,28 @@ static void on_event(void *arg, enum net_event event, const struct net_peer *pee
 static void flush(void *arg)
 {
     struct listening *l = arg;
-    if (!l->d->done && output_flush(&l->d->out) != 0) {
-        l->d->done = true;
-        net_stop(l->loop);
-    }
+    (void)decoder_flush(l->d);
+    stop_if_done(l);
 }
 
-static int open_one(struct listening *l, enum net_transport transport, const char *where,
-                    const struct listen_options *options, struct errmsg *err)
+static int check_one(void *arg, enum net_transport transport, const char *where, const struct listen_options *options,
+                     struct errmsg *err)
 {
+    char host[256];
+    uint16_t port;
+    const char *name = net_transport_name(transport);
+    (void)arg;
+    if (!ip_host_port(where, host, &port, 0))
+        return errmsg_set(err, "--%s: '%s' is not ADDR:PORT", name, where);
+    if ((transport == NET_TLS || transport == NET_HTTPS) && options->cert == NULL)
+        return errmsg_set(err, "--%s needs --cert FILE", name);
+    return 0;
+}
+
+static int open_one(void *arg, enum net_transport transport, const char *where, const struct listen_options *options,
+                    struct errmsg *err)
+{
+    struct listening *l = arg;
     char host[256];
     struct net_listen_options net = {
         .host = host,
@@ -183,10 +202,8 @@ static int open_one(struct listening *l, enum net_transport transport, const cha
     };
     struct net_listener *listener;
     const char *name = net_transport_name(transport);
-    if (!ip_host_port(where, host, &net.port, 0))
+    if (!ip_host_port(where, host, &net.port, 0)) /* listen_check() has seen to it */
         return errmsg_set(err, "--%s: '%s' is not ADDR:PORT", name, where);
-    if ((transport == NET_TLS || transport == NET_HTTPS) && options->cert == NULL)
-        return errmsg_set(err, "--%s needs --cert FILE", name);
     if (net_listen(l->loop, transport, &net, &handler, &listener, err) != 0)
         return -1;
     report_note(l->d->report, "listening on %s %s:%u", name, host[0] != '\0' ? host : "*", net_listener_port(listener));
@@ -198,7 +215,11 @@ static int open_one(struct listening *l, enum net_transport transport, const cha
     return 0;
 }
 
-static int open_all(struct listening *l, const struct listen_options *o, struct errmsg *err)
+/* Calls `call` for every listener asked for, until one fails. */
+static int for_each(const struct listen_options *o,
+                    int (*call)(void *arg, enum net_transport transport, const char *where,
+                                const struct listen_options *options, struct errmsg *err),
+                    void *arg, struct errmsg *err)
 {
     const struct {
         const struct opt_list *list;
@@ -209,9 +230,14 @@ static int open_all(struct listening *l, const struct listen_options *o, struct 
     };
     for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++)
         for (size_t k = 0; k < kinds[i].list->count; k++)
-            if (open_one(l, kinds[i].transport, kinds[i].list->items[k], o, err) != 0)
+            if (call(arg, kinds[i].transport, kinds[i].list->items[k], o, err) != 0)
                 return -1;
     return 0;
+}
+
+int listen_check(const struct listen_options *options, struct errmsg *err)
+{
+    return for_each(options, check_one, NULL, err);
 }
 
 static void note_drops(const struct listening *l)
@@ -227,12 +253,13 @@ int listen_run(struct decoder *d, const struct listen_options *options, struct e
     struct listening l = { .d = d };
     /* A reader of standard output that goes away is told by write(), not by a signal in the middle of things. */
     (void)signal(SIGPIPE, SIG_IGN);
-    buf_init(&l.body, 16u << 20);
+    /* Octets from base64 are fewer than its characters, and the characters are limited by the listener. */
+    buf_init(&l.body, (options->body_max > BODY_BUFFER_MIN ? (size_t)options->body_max : BODY_BUFFER_MIN) + 16);
     int rc = net_loop_new(&l.loop, err);
     if (rc == 0)
         rc = net_loop_signals(l.loop, err);
     if (rc == 0)
-        rc = open_all(&l, options, err);
+        rc = for_each(options, open_one, &l, err);
     if (rc == 0) {
         net_on_wait(l.loop, flush, &l);
         net_loop_run(l.loop);

@@ -17,6 +17,9 @@ struct listen_options {
 /* True if any listener was asked for. */
 bool listen_wanted(const struct listen_options *options);
 
+/* 0, or -1 with a text if the options make no sense. */
+int listen_check(const struct listen_options *options, struct errmsg *err);
+
 /* Opens the listeners, says where they listen, and runs. 0, or -1 with a text if one could not be opened. */
 int listen_run(struct decoder *d, const struct listen_options *options, struct errmsg *err);
 

@@ -1,6 +1,8 @@
 /* The executable's entry: a table of sub-commands. */
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "cmd/cmd.h"
 #include "cmd/report.h"
@@ -31,8 +33,21 @@ static int print_version(void)
     return EXIT_OK;
 }
 
+/*
+ * Whoever starts us with a standard stream closed must not find error messages in the next file or socket that is
+ * opened. The mode is the wrong one on purpose: using the stream still is an error.
+ */
+static void occupy_standard_streams(void)
+{
+    static const int wrong_mode[] = { O_WRONLY, O_RDONLY, O_RDONLY };
+    for (int fd = 0; fd <= STDERR_FILENO; fd++)
+        if (fcntl(fd, F_GETFD) < 0)
+            (void)open("/dev/null", wrong_mode[fd]); /* gets the lowest free number: this one */
+}
+
 int main(int argc, char **argv)
 {
+    occupy_standard_streams();
     const char *word = argc > 1 ? argv[1] : "";
     for (size_t i = 0; i < COMMAND_COUNT; i++)
         if (strcmp(word, commands[i].help->name) == 0)

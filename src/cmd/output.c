@@ -232,6 +232,21 @@ static int write_pcap(struct output *o, const struct hep_msg *msg, const struct 
     return 1;
 }
 
+/* ------------------------------------------------------------------------------------------------ raw */
+
+/* Versions 1 and 2 carry no length: nobody could find the next frame behind one, so it has the output for itself. */
+static int write_raw(struct output *o, const struct hep_msg *msg)
+{
+    if (o->raw_ended || (msg->version != 3 && o->raw_frames > 0)) {
+        errmsg_set(&o->err, "a version 1 or 2 frame has no length: in raw format it must be the only one");
+        return 1;
+    }
+    buf_put(&o->pending, msg->frame.ptr, msg->frame.len);
+    o->raw_frames++;
+    o->raw_ended = msg->version != 3;
+    return 0;
+}
+
 /* ------------------------------------------------------------------------------------------------ all */
 
 int output_message(struct output *o, const struct hep_msg *msg, const struct hepjson_meta *meta)
@@ -247,7 +262,8 @@ int output_message(struct output *o, const struct hep_msg *msg, const struct hep
         write_text(o, msg);
         break;
     case OUTPUT_RAW:
-        buf_put(out, msg->frame.ptr, msg->frame.len);
+        if (write_raw(o, msg) != 0)
+            return 1;
         break;
     case OUTPUT_PCAP:
         return write_pcap(o, msg, meta);

@@ -19,6 +19,8 @@ struct output {
     bool meta; /* add what is known of the way here */
     struct buf pending;
     struct pcap_out *pcap;
+    uint64_t raw_frames; /* written in raw format */
+    bool raw_ended;      /* by a frame without a length of its own */
     struct errmsg err;
 };
 

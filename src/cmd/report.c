@@ -13,10 +13,29 @@ static void print_line(const char *format, va_list args)
     fputc('\n', stderr);
 }
 
+/* True if one more may be shown now. */
+static bool has_room(struct report *r)
+{
+    struct timespec now;
+    (void)clock_gettime(CLOCK_MONOTONIC, &now);
+    if (r->minute == 0 || now.tv_sec - r->minute >= 60) {
+        report_end(r);
+        r->minute = now.tv_sec;
+        r->shown = 0;
+    }
+    return r->shown < REPORT_SHOWN_MAX;
+}
+
 void report_error(struct report *r, const char *format, ...)
 {
-    if (++r->errors > REPORT_SHOWN_MAX || r->quiet)
+    r->errors++;
+    if (r->quiet)
         return;
+    if (!has_room(r)) {
+        r->hidden++;
+        return;
+    }
+    r->shown++;
     va_list args;
     va_start(args, format);
     print_line(format, args);
@@ -33,10 +52,11 @@ void report_note(const struct report *r, const char *format, ...)
     va_end(args);
 }
 
-void report_end(const struct report *r)
+void report_end(struct report *r)
 {
-    if (!r->quiet && r->errors > REPORT_SHOWN_MAX)
-        report_note(r, "%llu more errors like these", (unsigned long long)(r->errors - REPORT_SHOWN_MAX));
+    if (r->hidden != 0)
+        report_note(r, "%llu more errors like these", (unsigned long long)r->hidden);
+    r->hidden = 0;
 }
 
 int report_usage(const char *command, const char *format, ...)

@@ -54,7 +54,8 @@ static bool match_text(const struct select *s, const struct hep_msg *msg)
 {
     for (size_t i = 0; i < s->texts->count; i++) {
         const char *text = s->texts->items[i];
-        if (memmem(msg->payload.ptr, msg->payload.len, text, strlen(text)) != NULL)
+        /* memmem() must not be handed NULL, not even with length 0. */
+        if (msg->payload.len > 0 && memmem(msg->payload.ptr, msg->payload.len, text, strlen(text)) != NULL)
             return true;
     }
     return s->texts->count == 0;

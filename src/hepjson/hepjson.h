@@ -19,8 +19,11 @@
 /* Vendor chunks of one message that can show under their registered keys; further ones go to "chunks". */
 #define HEPJSON_VENDOR_MAX 64
 
-/* Longest JSON text of one message that is read, octets. */
-#define HEPJSON_TEXT_MAX (1u << 20)
+/*
+ * Longest JSON text of one message that is read, octets. Decoding writes no longer ones: a payload that inflates to
+ * HEP_ZLIB_LIMIT_DEFAULT with six characters for each octet, and a frame's worth of chunks.
+ */
+#define HEPJSON_TEXT_MAX (8u << 20)
 
 /* What is known of a message's way here; written as "meta" if asked for. */
 struct hepjson_meta {
@@ -75,7 +78,10 @@ struct hep_msg *hepjson_msg(struct hepjson_reader *r);
 /* Forgets the order given by "chunks" and the oddities given by "legacy": the frame is built anew from the fields. */
 void hepjson_rebuild(struct hepjson_reader *r);
 
-/* Keys of rcinfo, and at the top, that mean nothing here and were left out, in all messages read so far. */
+/*
+ * Keys of rcinfo, and at the top, that were left out in all messages read so far: they mean nothing here, or "chunks"
+ * says otherwise.
+ */
 uint64_t hepjson_ignored_keys(const struct hepjson_reader *r);
 /* One of them, for a message; "" if there was none. */
 const char *hepjson_ignored_example(const struct hepjson_reader *r);

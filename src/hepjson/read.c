@@ -421,6 +421,40 @@ static int take_version(struct hepjson_reader *r, const struct source *src, cons
     return 0;
 }
 
+static bool item_has(const struct hepjson_reader *r, const struct hep_chunk *c)
+{
+    for (size_t i = 0; i < r->item_count; i++) {
+        const struct hep_chunk *other = &r->items[i].chunk;
+        if (other->vendor == c->vendor && other->type == c->type && other->body.len == c->body.len &&
+            (c->body.len == 0 || memcmp(other->body.ptr, c->body.ptr, c->body.len) == 0))
+            return true;
+    }
+    return false;
+}
+
+/*
+ * "chunks" says what is written. A key that it does not have, or has with another vendor value, was added or changed
+ * by somebody who did not know that: the key has no effect, and that must not go unsaid.
+ */
+static void note_overruled_keys(struct hepjson_reader *r)
+{
+    const uint64_t source = HEP_BIT(HEP_CHUNK_SRC_IP4) | HEP_BIT(HEP_CHUNK_SRC_IP6);
+    const uint64_t destination = HEP_BIT(HEP_CHUNK_DST_IP4) | HEP_BIT(HEP_CHUNK_DST_IP6);
+    uint64_t written = 0;
+    for (size_t i = 0; i < r->item_count; i++)
+        if (r->items[i].chunk.vendor == 0 && r->items[i].chunk.type <= HEP_CHUNK_GENERIC_MAX)
+            written |= HEP_BIT(r->items[i].chunk.type);
+    written |= (written & source) != 0 ? source : 0; /* 16 octets in an IPv4 chunk show as IPv6 */
+    written |= (written & destination) != 0 ? destination : 0;
+    written |= (written & HEP_BIT(HEP_CHUNK_PAYLOAD_ZIP)) != 0 ? HEP_BIT(HEP_CHUNK_PAYLOAD) : 0;
+    for (unsigned type = 1; type <= HEP_CHUNK_GENERIC_MAX; type++)
+        if ((r->msg.present & ~written & HEP_BIT(type)) != 0)
+            ignore_key(r, type == HEP_CHUNK_PAYLOAD ? "payload" : hep_field(type)->key);
+    for (size_t i = 0; i < r->extra_count; i++)
+        if (!item_has(r, &r->extra[i]))
+            ignore_key(r, hep_registry_by_id(r->registry, r->extra[i].vendor, r->extra[i].type)->key);
+}
+
 static void note_unknown_keys(struct hepjson_reader *r, const json_t *root)
 {
     static const char *const known[] = {
@@ -507,6 +541,8 @@ int hepjson_read(struct hepjson_reader *r, const char *text, size_t len, struct 
         take_legacy(r, &src, json_object_get(r->root, "legacy")) != 0)
         return -1;
     note_unknown_keys(r, r->root);
+    if (r->has_chunks && r->msg.version == 3)
+        note_overruled_keys(r);
     r->msg.extra = r->extra;
     r->msg.extra_count = r->extra_count;
     if (!r->has_chunks && r->msg.version == 3)

@@ -1,6 +1,8 @@
 /* base: files and pipes by way of struct input, and the JSON texts in them. */
 #include "testlib.h"
 
+#include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 #include <zlib.h>
 
@@ -27,7 +29,7 @@ static struct input *open_octets(const void *data, size_t len)
     struct input *in = NULL;
     struct errmsg msg = { "" };
     make_file(path, data, len);
-    if (input_open(&in, path, &msg) != 0)
+    if (input_open(&in, path, NULL, &msg) != 0)
         fail_msg("%s", msg.text);
     assert_string_equal(input_name(in), path);
     unlink(path);
@@ -153,10 +155,10 @@ static void test_open_errors(void **state)
     (void)state;
     struct input *in = NULL;
     struct errmsg msg = { "" };
-    assert_int_equal(input_open(&in, "/nonexistent/file", &msg), -1);
+    assert_int_equal(input_open(&in, "/nonexistent/file", NULL, &msg), -1);
     assert_non_null(strstr(msg.text, "/nonexistent/file"));
     msg.text[0] = '\0';
-    assert_int_equal(input_open(&in, "/tmp", &msg), -1);
+    assert_int_equal(input_open(&in, "/tmp", NULL, &msg), -1);
     assert_non_null(strstr(msg.text, "directory"));
     input_close(NULL);
 }
@@ -185,7 +187,7 @@ static void test_pipe(void **state)
     close(fds[1]);
     assert_true(dup2(fds[0], STDIN_FILENO) >= 0);
     close(fds[0]);
-    assert_int_equal(input_open(&in, "-", &msg), 0);
+    assert_int_equal(input_open(&in, "-", NULL, &msg), 0);
     assert_string_equal(input_name(in), "standard input");
     assert_int_equal(input_peek(in, 6, &p), 6);
     assert_memory_equal(p, "012345", 6);
@@ -198,6 +200,83 @@ static void test_pipe(void **state)
     input_close(in);
     assert_true(dup2(saved, STDIN_FILENO) >= 0);
     close(saved);
+}
+
+/* ------------------------------------------------------------------------------------------------ waiting */
+
+/* A named pipe with both ends in this process. */
+struct live {
+    struct input *in;
+    int to;
+    unsigned waits;
+    const char *on_wait; /* written at the next wait; NULL: stop instead */
+    volatile sig_atomic_t stop;
+};
+
+static void live_write(const struct live *l, const char *text)
+{
+    assert_int_equal(write(l->to, text, strlen(text)), strlen(text));
+}
+
+static void live_wait(void *arg)
+{
+    struct live *l = arg;
+    l->waits++;
+    if (l->on_wait != NULL)
+        live_write(l, l->on_wait);
+    else
+        l->stop = 1;
+}
+
+static void live_open(struct live *l)
+{
+    char path[] = "/tmp/hepcat-test-pipe-XXXXXX";
+    struct errmsg msg = { "" };
+    const struct input_wait wait = { live_wait, l, &l->stop };
+    *l = (struct live){ .on_wait = "###" }; /* for the look that input_open() takes */
+    assert_non_null(mkdtemp(path));
+    char pipe_path[64];
+    (void)snprintf(pipe_path, sizeof(pipe_path), "%s/p", path);
+    assert_int_equal(mkfifo(pipe_path, 0600), 0);
+    l->to = open(pipe_path, O_RDWR);
+    assert_true(l->to >= 0);
+    assert_int_equal(input_open(&l->in, pipe_path, &wait, &msg), 0);
+    assert_int_equal(l->waits, 1);
+    uint8_t skipped[3];
+    assert_int_equal(input_read(l->in, skipped, sizeof(skipped)), 3);
+    l->waits = 0;
+    unlink(pipe_path);
+    rmdir(path);
+}
+
+static void live_close(struct live *l)
+{
+    input_close(l->in);
+    close(l->to);
+}
+
+static void test_wait(void **state)
+{
+    (void)state;
+    struct live l;
+    const uint8_t *p;
+    uint8_t got[16];
+    live_open(&l);
+    live_write(&l, "ab");
+    assert_int_equal(input_read(l.in, got, sizeof(got)), 2);
+    assert_int_equal(l.waits, 0); /* nothing to wait for */
+    l.on_wait = "cd";
+    assert_int_equal(input_read(l.in, got, sizeof(got)), 2);
+    assert_int_equal(l.waits, 1);
+    assert_int_equal(input_peek(l.in, 4, &p), 4);
+    assert_memory_equal(p, "cdcd", 4);
+    assert_int_equal(l.waits, 3);
+    l.on_wait = NULL;
+    assert_int_equal(input_peek(l.in, 6, &p), 4); /* stopped while it waits for two more */
+    assert_int_equal(input_read(l.in, got, sizeof(got)), 4);
+    assert_int_equal(input_read(l.in, got, sizeof(got)), 0);
+    assert_string_equal(input_error(l.in), "");
+    live_close(&l);
 }
 
 /* ------------------------------------------------------------------------------------------------ JSON texts */
@@ -226,6 +305,30 @@ static void list_texts(const char *data, size_t len, size_t max, char *out, size
     assert_int_equal(json_texts_next(&t, &text, &text_len, &line), 0);
     json_texts_free(&t);
     input_close(in);
+}
+
+/* A writer that is still there: what a pipe holds is handed out before the next octet has come. */
+static void test_texts_live(void **state)
+{
+    (void)state;
+    static const char *const texts[] = { "{\"a\":1}\n", "{\n \"b\":\"}\"\n}\n", "x\n" };
+    struct live live;
+    struct json_texts t;
+    live_open(&live);
+    json_texts_init(&t, live.in, 1000);
+    for (uint64_t i = 0, want = 1; i < 3; i++) {
+        const char *text;
+        size_t len;
+        uint64_t line;
+        live_write(&live, texts[i]);
+        assert_int_equal(json_texts_next(&t, &text, &len, &line), 1); /* would wait for ever */
+        assert_int_equal(line, want);
+        assert_int_equal(len, strlen(texts[i]));
+        want += i == 1 ? 3 : 1;
+    }
+    assert_int_equal(live.waits, 0);
+    json_texts_free(&t);
+    live_close(&live);
 }
 
 static void test_texts(void **state)
@@ -353,6 +456,8 @@ int main(void)
         cmocka_unit_test(test_gzip_damaged),
         cmocka_unit_test(test_open_errors),
         cmocka_unit_test(test_pipe),
+        cmocka_unit_test(test_wait),
+        cmocka_unit_test(test_texts_live),
         cmocka_unit_test(test_texts),
         cmocka_unit_test(test_texts_too_long),
         cmocka_unit_test(test_broken_before_long),

@@ -52,7 +52,7 @@ struct reader {
 static int open_reader(struct reader *r, struct errmsg *err)
 {
     *r = (struct reader){ NULL, NULL };
-    assert_int_equal(input_open(&r->in, path, err), 0);
+    assert_int_equal(input_open(&r->in, path, NULL, err), 0);
     return pcap_in_open(&r->pcap, r->in, err);
 }
 

@@ -73,7 +73,10 @@ static char *round_trip(const uint8_t *frame, size_t len)
     uint8_t *copy = guard_copy(frame, len);
     assert_int_equal(hep_decode(copy, len, NULL, &msg), HEP_OK);
     char *text = write_text(&msg, false);
+    uint64_t ignored = hepjson_ignored_keys(reader);
     must_read(text);
+    if (hepjson_ignored_keys(reader) != ignored)
+        fail_msg("left out something of %s", text);
     assert_int_equal(hepjson_encode(reader, again, sizeof(again), &again_len), HEP_OK);
     if (again_len != len || memcmp(again, frame, len) != 0)
         fail_msg("other octets from %s", text);
@@ -353,6 +356,34 @@ static void test_ignored_keys(void **state)
     }
     assert_string_equal(hepjson_ignored_example(r), "srcIP");
     hepjson_reader_free(r);
+}
+
+/* "chunks" says what is written: a key that it lacks, or gives another value, is not ignored without a word. */
+static void test_overruled_keys(void **state)
+{
+    (void)state;
+#define CHUNKS(list) "\"payload\":\"x\",\"chunks\":[" list "]}"
+    static const struct {
+        const char *text, *example;
+    } rows[] = {
+        { "{\"rcinfo\":{\"srcPort\":1}," CHUNKS("7,15"), "" },
+        { "{\"rcinfo\":{\"srcPort\":1,\"correlation_id\":\"a\"}," CHUNKS("7,15"), "correlation_id" },
+        { "{\"rcinfo\":{\"srcPort\":1}," CHUNKS("7"), "payload" },
+        { "{\"rcinfo\":{\"srcPort\":1}," CHUNKS("7,{\"vendor\":0,\"type\":16,\"hex\":\"00\"}"), "" },
+        { "{\"rcinfo\":{\"srcIp\":\"::1\"}," CHUNKS("15,{\"vendor\":0,\"type\":3,\"hex\":\"00\"}"), "" },
+        { "{\"rcinfo\":{\"siteId\":\"a\"}," CHUNKS("15,{\"vendor\":8,\"type\":130,\"hex\":\"61\"}"), "" },
+        { "{\"rcinfo\":{\"siteId\":\"b\"}," CHUNKS("15,{\"vendor\":8,\"type\":130,\"hex\":\"61\"}"), "siteId" },
+        { "{\"rcinfo\":{\"siteId\":\"\"}," CHUNKS("15"), "siteId" },
+    };
+#undef CHUNKS
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct hepjson_reader *r = hepjson_reader_new(NULL);
+        assert_non_null(r);
+        assert_int_equal(hepjson_read(r, rows[i].text, strlen(rows[i].text), &err), 0);
+        assert_string_equal(hepjson_ignored_example(r), rows[i].example);
+        assert_int_equal(hepjson_ignored_keys(r), rows[i].example[0] != '\0');
+        hepjson_reader_free(r);
+    }
 }
 
 /* ------------------------------------------------------------------------------------------------ vendor chunks */
@@ -651,6 +682,7 @@ int main(void)
         cmocka_unit_test(test_refused),
         cmocka_unit_test(test_deep_and_long),
         cmocka_unit_test(test_ignored_keys),
+        cmocka_unit_test(test_overruled_keys),
         cmocka_unit_test(test_vendor_numbers),
         cmocka_unit_test(test_vendor_odd),
         cmocka_unit_test(test_many_vendor_keys),
