@@ -112,7 +112,6 @@ void sock_addr(const struct sockaddr *sa, struct hep_addr *ret_addr, uint16_t *r
     } else if (sa->sa_family == AF_INET6) {
         struct sockaddr_in6 sin6 = { 0 };
         memcpy(&sin6, sa, sizeof(sin6));
-        /* NOLINTNEXTLINE(clang-analyzer-core.UndefinedBinaryOperatorResult): all of it was copied */
         bool mapped = IN6_IS_ADDR_V4MAPPED(&sin6.sin6_addr);
         ret_addr->len = mapped ? 4 : 16;
         memcpy(ret_addr->octets, sin6.sin6_addr.s6_addr + (mapped ? 12 : 0), ret_addr->len);
@@ -125,7 +124,7 @@ uint16_t sock_port(int fd)
     union {
         struct sockaddr sa;
         struct sockaddr_storage storage;
-    } local;
+    } local = { .storage = { 0 } };
     socklen_t len = sizeof(local);
     struct hep_addr addr;
     uint16_t port;
