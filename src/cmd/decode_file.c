@@ -1,7 +1,6 @@
 #include "cmd/decode_file.h"
 
 #include <jansson.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/base64.h"
@@ -9,67 +8,42 @@
 #include "base/json_texts.h"
 #include "cmd/decode_pcap.h"
 #include "cmd/detect.h"
+#include "cmd/read_frames.h"
 
-#define STREAM_SIZE (1u << 20)
 /* The longest line of base64 or JSON: a body of some MiB in base64 in JSON. */
 #define LINE_MAX_SIZE (16u << 20)
 
 /* ------------------------------------------------------------------------------------------------ raw frames */
 
-static void stream_ended(struct decoder *d, struct origin *from, const struct hep_stream *s, int rc)
+struct file_reading {
+    struct decoder *d;
+    struct origin *from;
+};
+
+static void take_frame(void *arg, const uint8_t *frame, size_t len, uint64_t offset)
 {
-    if (d->done)
-        return;
-    if (rc == HEP_NEED_MORE)
-        rc = hep_stream_finish(s);
+    const struct file_reading *f = arg;
+    f->from->number = offset;
+    decoder_frame(f->d, frame, len, f->from);
+}
+
+static void take_single(void *arg, const uint8_t *data, size_t len, uint64_t offset)
+{
+    const struct file_reading *f = arg;
+    (void)offset;
+    decoder_datagram(f->d, data, len, f->from);
+}
+
+static void decode_raw(struct decoder *d, struct input *in, struct origin *from, bool single)
+{
+    struct file_reading f = { d, from };
+    const struct frame_reading reading = { in, &d->done, single ? take_single : take_frame, &f };
+    uint64_t offset;
+    from->unit = single ? NULL : "offset";
+    int rc = single ? read_single(&reading, &offset) : read_frames(&reading, &offset);
     from->unit = NULL;
     if (rc != HEP_OK)
-        decoder_bad(d, from, rc, s->offset);
-}
-
-static void decode_frames(struct decoder *d, struct input *in, struct origin *from)
-{
-    struct hep_stream s;
-    struct hep_slice frame;
-    uint8_t *buf = malloc(STREAM_SIZE);
-    if (buf == NULL) {
-        report_error(d->report, "out of memory");
-        d->bad++;
-        return;
-    }
-    hep_stream_init(&s, buf, STREAM_SIZE);
-    int rc = HEP_NEED_MORE;
-    from->unit = "offset";
-    while (rc == HEP_NEED_MORE && !d->done) {
-        uint8_t *to;
-        size_t cap;
-        hep_stream_space(&s, &to, &cap);
-        ssize_t n = input_read(in, to, cap);
-        if (n <= 0)
-            break;
-        hep_stream_filled(&s, (size_t)n);
-        from->number = s.offset;
-        while (!d->done && (rc = hep_stream_next(&s, &frame)) == HEP_OK) {
-            decoder_frame(d, frame.ptr, frame.len, from);
-            from->number = s.offset;
-        }
-    }
-    stream_ended(d, from, &s, rc);
-    free(buf);
-}
-
-/* One message of version 1 or 2 is a whole file: it has no length of its own. */
-static void decode_single(struct decoder *d, struct input *in, struct origin *from)
-{
-    uint8_t data[HEP_FRAME_MAX + 1];
-    size_t len = 0;
-    ssize_t n;
-    while (len < sizeof(data) && (n = input_read(in, data + len, sizeof(data) - len)) > 0)
-        len += (size_t)n;
-    if (len > HEP_FRAME_MAX)
-        decoder_bad(d, from, HEP_ERR_TOO_LONG, HEP_FRAME_MAX);
-    else
-        decoder_datagram(d, data, len, from);
+        decoder_bad(d, from, rc, offset);
 }
 
 /* ------------------------------------------------------------------------------------------------ base64 */
@@ -243,10 +217,10 @@ void decode_file(struct decoder *d, const char *path, const struct ports *hep_po
         decode_pcap(d, in, &from, hep_ports);
         break;
     case INPUT_FRAMES:
-        decode_frames(d, in, &from);
+        decode_raw(d, in, &from, false);
         break;
     case INPUT_DATAGRAM:
-        decode_single(d, in, &from);
+        decode_raw(d, in, &from, true);
         break;
     case INPUT_BASE64:
     case INPUT_JSON:

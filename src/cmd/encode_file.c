@@ -1,16 +1,15 @@
 #include "cmd/encode_file.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/input.h"
 #include "base/json_texts.h"
 #include "cmd/detect.h"
 #include "cmd/encode_pcap.h"
+#include "cmd/read_frames.h"
 #include "hepjson/hepjson.h"
 
-#define STREAM_SIZE (1u << 20)
 /* Chunks without a field in one relayed frame that is changed on the way. */
 #define EXTRA_MAX 256
 
@@ -106,45 +105,27 @@ static void relay(struct encoder *e, const uint8_t *data, size_t len, const char
     }
 }
 
-static void relay_frames(struct encoder *e, struct input *in, const char *name)
+struct relaying {
+    struct encoder *e;
+    const char *name;
+};
+
+static void relay_frame(void *arg, const uint8_t *frame, size_t len, uint64_t offset)
 {
-    struct hep_stream s;
-    struct hep_slice frame;
+    const struct relaying *r = arg;
     char where[256];
-    uint8_t *buf = malloc(STREAM_SIZE);
-    if (buf == NULL) {
-        encoder_bad(e, name, "out of memory");
-        return;
-    }
-    hep_stream_init(&s, buf, STREAM_SIZE);
-    int rc = HEP_NEED_MORE;
-    while (rc == HEP_NEED_MORE && !e->done) {
-        uint8_t *to;
-        size_t cap;
-        hep_stream_space(&s, &to, &cap);
-        ssize_t n = input_read(in, to, cap);
-        if (n <= 0)
-            break;
-        hep_stream_filled(&s, (size_t)n);
-        while (!e->done && (rc = hep_stream_next(&s, &frame)) == HEP_OK) {
-            (void)snprintf(where, sizeof(where), "%s: offset %llu", name, (unsigned long long)(s.offset - frame.len));
-            relay(e, frame.ptr, frame.len, where);
-        }
-    }
-    rc = rc == HEP_NEED_MORE ? hep_stream_finish(&s) : rc;
-    if (rc != HEP_OK && !e->done)
-        encoder_bad(e, name, "%s, at octet %llu", hep_strerror(rc), (unsigned long long)s.offset);
-    free(buf);
+    (void)snprintf(where, sizeof(where), "%s: offset %llu", r->name, (unsigned long long)offset);
+    relay(r->e, frame, len, where);
 }
 
-static void relay_single(struct encoder *e, struct input *in, const char *name)
+static void relay_raw(struct encoder *e, struct input *in, const char *name, bool single)
 {
-    uint8_t data[HEP_FRAME_MAX];
-    size_t len = 0;
-    ssize_t n;
-    while (len < sizeof(data) && (n = input_read(in, data + len, sizeof(data) - len)) > 0)
-        len += (size_t)n;
-    relay(e, data, len, name);
+    struct relaying r = { e, name };
+    const struct frame_reading reading = { in, &e->done, relay_frame, &r };
+    uint64_t offset;
+    int rc = single ? read_single(&reading, &offset) : read_frames(&reading, &offset);
+    if (rc != HEP_OK)
+        encoder_bad(e, name, "%s, at octet %llu", hep_strerror(rc), (unsigned long long)offset);
 }
 
 /* ------------------------------------------------------------------------------------------------ all */
@@ -172,10 +153,10 @@ void encode_file(struct encoder *e, const char *path, const struct hep_registry 
         encode_pcap(e, in, name);
         break;
     case INPUT_FRAMES:
-        relay_frames(e, in, name);
+        relay_raw(e, in, name, false);
         break;
     case INPUT_DATAGRAM:
-        relay_single(e, in, name);
+        relay_raw(e, in, name, true);
         break;
     case INPUT_JSON:
     case INPUT_UNKNOWN: /* most likely meant to be JSON: its parser says where it is wrong */

@@ -429,6 +429,38 @@ class Errors(lib.Case):
             self.assertEqual((result.code, result.out, result.err), (0, b"", ""))
         self.assertEqual(run("decode", str(self.tmp)).code, 1, "a directory")
 
+    def test_versions_without_length(self) -> None:
+        """A version 1 frame is a whole file: one that no datagram could carry, or a second one, is refused."""
+        one = lib.encode([message(1)], "--hep-version", "1")
+        long = self.file("long.hep", one + b"x" * 70000)
+        for command in ("decode", "encode"):
+            result = run(command, long)
+            self.assertEqual((result.code, result.out), (1, b""))
+            self.assertIn("at octet 65535", result.err)
+        first = self.file("one.hep", one)
+        self.assertEqual(run("decode", "--format", "raw", first).out, one)
+        result = run("decode", "--format", "raw", first, first)
+        self.assertEqual((result.code, result.out), (1, one))
+        self.assertIn("has no length", result.err)
+
+    def test_usage_of_listeners(self) -> None:
+        for args in (["--udp", "nonsense"], ["--tls", "127.0.0.1:0"], ["--https", "127.0.0.1:0"]):
+            self.assertEqual(run("decode", *args).code, 2, args)
+
+    def test_full_disk(self) -> None:
+        frames = self.file("good.hep", lib.encode(some()))
+        for command in (["decode", frames], ["decode", "--format", "pcap", frames], ["encode", frames]):
+            with open("/dev/full", "wb") as full:
+                done = subprocess.run([lib.hepcat(), *command], stdout=full, stderr=subprocess.PIPE, timeout=lib.TIMEOUT,
+                                      check=False)
+            self.assertEqual(done.returncode, 1, command)
+            self.assertIn(b"No space left", done.stderr)
+
+    def test_compressed_and_strict(self) -> None:
+        zipped = self.file("zip.hep", lib.encode([message(1)], "--compress", "gzip"))
+        self.assertEqual(run("decode", "--strict", zipped).code, 0)
+        self.assertEqual(run("decode", "--refuse", "compressed_gzip", zipped).code, 1)
+
     def test_other_files(self) -> None:
         for data in (b"hello world\n", bytes(range(256)), b"\0" * 100, b"\xff\xd8\xff\xe0", b"HELLO HFP"):
             result = run("decode", "-", stdin=data)
