@@ -1,180 +1,18 @@
 #include "sip/peek.h"
 
 #include "base/num.h"
+#include "sip/start.h"
 #include "sip/text.h"
-
-#define METHOD_MAX     32   /* octets; the longest registered one, "SUBSCRIBE", has 9 */
-#define START_LINE_MAX 8192 /* octets without a line end until a stream is held not to be SIP */
-
-/* ------------------------------------------------------------------------------------------------ start line */
-
-/* token of RFC 3261 section 25.1 */
-static bool is_token_char(uint8_t c)
-{
-    if ((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9'))
-        return true;
-    return c != '\0' && strchr("-.!%*_+`'~", c) != NULL;
-}
-
-/* Octets of the token at the start of s. */
-static size_t token_length(struct hep_slice s)
-{
-    size_t n = 0;
-    while (n < s.len && is_token_char(s.ptr[n]))
-        n++;
-    return n;
-}
-
-static bool is_digit(uint8_t c)
-{
-    return c >= '0' && c <= '9';
-}
-
-static bool is_status_line(struct hep_slice line)
-{
-    if (!text_starts(line, "SIP/2.0 ") || line.len < 11)
-        return false;
-    const uint8_t *code = line.ptr + 8;
-    if (code[0] < '1' || code[0] > '6' || !is_digit(code[1]) || !is_digit(code[2]))
-        return false;
-    return line.len == 11 || code[3] == ' ';
-}
-
-/* The URI is what stands between: some senders leave spaces in it. */
-static bool is_request_line(struct hep_slice line)
-{
-    static const char version[] = " SIP/2.0";
-    size_t method = token_length(line);
-    while (line.len > 0 && text_is_blank(line.ptr[line.len - 1]))
-        line.len--;
-    if (method == 0 || method > METHOD_MAX || line.len < method + 1 + sizeof(version))
-        return false;
-    return line.ptr[method] == ' ' && line.ptr[method + 1] != ' ' &&
-           text_is(text_after(line, line.len - (sizeof(version) - 1)), version);
-}
-
-static bool is_start_line(struct hep_slice line)
-{
-    return is_status_line(line) || is_request_line(line);
-}
-
-/* True if more octets may turn this beginning of a line into a start line. */
-static bool may_become_start_line(struct hep_slice part)
-{
-    static const char status[] = "SIP/2.0 ";
-    size_t common = part.len < sizeof(status) - 1 ? part.len : sizeof(status) - 1;
-    if (part.len > START_LINE_MAX)
-        return false;
-    if (common == 0 || strncasecmp((const char *)part.ptr, status, common) == 0)
-        return true;
-    size_t method = token_length(part);
-    if (method == part.len)
-        return method <= METHOD_MAX;
-    return method > 0 && method <= METHOD_MAX && part.ptr[method] == ' ' &&
-           (part.len == method + 1 || part.ptr[method + 1] > ' ');
-}
-
-static size_t leading_line_ends(struct hep_slice s)
-{
-    size_t n = 0;
-    while (n < s.len && (s.ptr[n] == '\r' || s.ptr[n] == '\n'))
-        n++;
-    return n;
-}
 
 bool sip_looks_like(const uint8_t *p, size_t n)
 {
-    struct hep_slice rest = text_of(p, n);
-    struct hep_slice line;
-    rest = text_after(rest, leading_line_ends(rest));
-    return text_line(&rest, &line) && is_start_line(line);
+    struct sip_headers it;
+    struct sip_start start;
+    unsigned flags;
+    return sip_start_parse(sip_headers_begin_at_start_line(&it, text_of(p, n), &flags), &start);
 }
 
 /* ------------------------------------------------------------------------------------------------ headers */
-
-void sip_headers_begin(struct sip_headers *it, const uint8_t *msg, size_t len)
-{
-    struct hep_slice start_line;
-    it->rest = text_of(msg, len);
-    it->rest = text_after(it->rest, leading_line_ends(it->rest));
-    (void)text_line(&it->rest, &start_line);
-}
-
-void sip_headers_begin_part(struct sip_headers *it, struct hep_slice part)
-{
-    it->rest = part;
-}
-
-/* A line with its continuation lines (RFC 3261 section 7.3.1). */
-static bool folded_line(struct hep_slice *rest, struct hep_slice *ret)
-{
-    if (!text_line(rest, ret))
-        return false;
-    struct hep_slice more;
-    while (ret->len > 0 && rest->len > 0 && (*rest->ptr == ' ' || *rest->ptr == '\t') && text_line(rest, &more))
-        ret->len = (size_t)(more.ptr + more.len - ret->ptr);
-    return true;
-}
-
-bool sip_headers_next(struct sip_headers *it, struct hep_slice *ret_name, struct hep_slice *ret_value)
-{
-    struct hep_slice line;
-    while (folded_line(&it->rest, &line)) {
-        if (line.len == 0)
-            return false;
-        size_t colon = text_find(line, ':');
-        if (colon == line.len)
-            continue;
-        *ret_name = text_trim(text_of(line.ptr, colon));
-        *ret_value = text_trim(text_after(line, colon + 1));
-        return true;
-    }
-    return false;
-}
-
-/* Compact form of a header: IANA "SIP Parameters", table "Header Fields". '\0' if it has none. */
-static char compact_form(const char *full)
-{
-    static const struct {
-        char compact;
-        const char *full;
-    } forms[] = {
-        { 'a', "Accept-Contact" },
-        { 'b', "Referred-By" },
-        { 'c', "Content-Type" },
-        { 'd', "Request-Disposition" },
-        { 'e', "Content-Encoding" },
-        { 'f', "From" },
-        { 'i', "Call-ID" },
-        { 'j', "Reject-Contact" },
-        { 'k', "Supported" },
-        { 'l', "Content-Length" },
-        { 'm', "Contact" },
-        { 'n', "Identity-Info" },
-        { 'o', "Event" },
-        { 'r', "Refer-To" },
-        { 's', "Subject" },
-        { 't', "To" },
-        { 'u', "Allow-Events" },
-        { 'v', "Via" },
-        { 'x', "Session-Expires" },
-        { 'y', "Identity" },
-    };
-    for (size_t i = 0; i < sizeof(forms) / sizeof(forms[0]); i++) {
-        if (strcasecmp(forms[i].full, full) == 0)
-            return forms[i].compact;
-    }
-    return '\0';
-}
-
-bool sip_name_is(struct hep_slice name, const char *full)
-{
-    if (name.len == 1) {
-        char compact = compact_form(full);
-        return compact != '\0' && (*name.ptr | 0x20) == compact;
-    }
-    return text_is(name, full);
-}
 
 bool sip_find(const uint8_t *msg, size_t len, const char *full, struct hep_slice *ret_value)
 {
@@ -231,6 +69,15 @@ struct hep_slice sip_body(const uint8_t *msg, size_t len)
 
 /* ------------------------------------------------------------------------------------------------ streams */
 
+/* Octets of empty lines in front of a message: keep-alives of RFC 5626. */
+static size_t leading_line_ends(struct hep_slice s)
+{
+    size_t n = 0;
+    while (n < s.len && (s.ptr[n] == '\r' || s.ptr[n] == '\n'))
+        n++;
+    return n;
+}
+
 /* Length of start line and headers with the empty line, 0 if its end is not there. */
 static size_t headers_length(struct hep_slice s)
 {
@@ -247,10 +94,11 @@ static bool start_is_possible(struct hep_slice s)
 {
     struct hep_slice line;
     struct hep_slice rest = s;
+    struct sip_start start;
     size_t end = text_find(s, '\n');
     if (end == s.len)
-        return may_become_start_line(s);
-    return text_line(&rest, &line) && is_start_line(line);
+        return sip_start_may_become(s);
+    return text_line(&rest, &line) && sip_start_parse(line, &start);
 }
 
 int sip_frame(const uint8_t *p, size_t n, size_t *ret_skip, size_t *ret_len)

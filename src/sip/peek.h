@@ -2,7 +2,8 @@
  * Just enough SIP (RFC 3261) for a program that passes messages on: is it SIP, where does it end in a byte stream,
  * what is its Call-ID. Slices in, slices out: nothing is copied and no memory is taken.
  *
- * Lenient like the field: LF alone ends a line, headers may be folded, and names come in compact form and any case.
+ * All of it goes by header.h and is as lenient as that; a program that wants more of a message than this calls
+ * sip_parse() of msg.h once.
  */
 #ifndef SIP_PEEK_H
 #define SIP_PEEK_H
@@ -12,6 +13,7 @@
 #include <stdint.h>
 
 #include "hep/hep.h"
+#include "sip/header.h"
 
 /* Most octets of a start line and headers in a byte stream: as much as a HEP message can carry at all. */
 #define SIP_HEADERS_MAX 65535
@@ -23,26 +25,6 @@
 bool sip_looks_like(const uint8_t *p, size_t n);
 
 /* ------------------------------------------------------------------------------------------------ headers */
-
-/* Iterates over the headers of a message, in order. */
-struct sip_headers {
-    struct hep_slice rest; /* behind the last header: the body */
-};
-
-/* Starts behind the start line. */
-void sip_headers_begin(struct sip_headers *it, const uint8_t *msg, size_t len);
-
-/* Starts at once: for the headers of a body part (RFC 2046). */
-void sip_headers_begin_part(struct sip_headers *it, struct hep_slice part);
-
-/*
- * Next header. Value without surrounding white space; the line breaks of a folded one are in it. Lines without a colon
- * are skipped. False at the empty line that ends the headers, or at the end of the message.
- */
-bool sip_headers_next(struct sip_headers *it, struct hep_slice *ret_name, struct hep_slice *ret_value);
-
-/* True if `name` is the header `full` or its compact form, e.g. "i" for "Call-ID" (RFC 3261 section 7.3.3). */
-bool sip_name_is(struct hep_slice name, const char *full);
 
 /* First header of this full name. False if there is none. */
 bool sip_find(const uint8_t *msg, size_t len, const char *full, struct hep_slice *ret_value);

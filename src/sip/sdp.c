@@ -1,168 +1,31 @@
 #include "sip/sdp.h"
 
-#include "base/ip.h"
-#include "base/num.h"
-#include "sip/peek.h"
+#include "sip/sdp_attr.h"
 #include "sip/text.h"
 
-/* ------------------------------------------------------------------------------------------------ bodies */
-
-/* Media type of a Content-Type value: what stands before the parameters. */
-static struct hep_slice media_type(struct hep_slice value)
-{
-    return text_trim(text_of(value.ptr, text_find(value, ';')));
-}
-
-/* The boundary parameter, without quotes; empty if there is none. */
-static struct hep_slice boundary_of(struct hep_slice value)
-{
-    for (size_t at = text_find(value, ';'); at < value.len; at = text_find(value, ';')) {
-        value = text_trim(text_after(value, at + 1));
-        if (!text_starts(value, "boundary"))
-            continue;
-        struct hep_slice rest = text_trim(text_after(value, strlen("boundary")));
-        if (rest.len == 0 || *rest.ptr != '=')
-            continue;
-        rest = text_trim(text_after(rest, 1));
-        if (rest.len > 0 && *rest.ptr == '"') {
-            rest = text_after(rest, 1);
-            return text_of(rest.ptr, text_find(rest, '"'));
-        }
-        return text_trim(text_of(rest.ptr, text_find(rest, ';')));
-    }
-    return text_of(NULL, 0);
-}
-
-/* True if the line is "--boundary", with *ret_last if it is "--boundary--". */
-static bool is_delimiter(struct hep_slice line, struct hep_slice boundary, bool *ret_last)
-{
-    if (!text_starts(line, "--") || line.len < 2 + boundary.len ||
-        memcmp(line.ptr + 2, boundary.ptr, boundary.len) != 0)
-        return false;
-    struct hep_slice tail = text_after(line, 2 + boundary.len);
-    *ret_last = text_starts(tail, "--");
-    return *ret_last || text_trim(tail).len == 0;
-}
-
-/*
- * Cuts the next part off: from behind a delimiter line to the one that follows it, which stays. False if there is no
- * further part. The line end before a delimiter stays with the part: SDP does not mind.
- */
-static bool next_part(struct hep_slice *rest, struct hep_slice boundary, struct hep_slice *ret)
-{
-    struct hep_slice line;
-    bool last = false;
-    do {
-        if (!text_line(rest, &line))
-            return false;
-    } while (!is_delimiter(line, boundary, &last));
-    if (last)
-        return false;
-    const uint8_t *start = rest->ptr;
-    struct hep_slice ahead = *rest;
-    while (text_line(&ahead, &line)) {
-        if (is_delimiter(line, boundary, &last))
-            break;
-        *rest = ahead;
-    }
-    *ret = text_of(start, (size_t)(rest->ptr - start));
-    return true;
-}
-
-/*
- * Looks for SDP in a body, part by part. `depth` parts are opened inside each other at most, by a stack instead of
- * recursion: the sender chooses how deep.
- */
-static bool find_in_parts(struct hep_slice body, struct hep_slice type, struct hep_slice *ret)
-{
-    struct {
-        struct hep_slice rest, boundary;
-    } open[SDP_NESTING_MAX];
-    int depth = 0;
-    for (;;) {
-        struct hep_slice media = media_type(type);
-        if (text_is(media, "application/sdp") || (type.len == 0 && text_starts(body, "v=0"))) {
-            *ret = body;
-            return true;
-        }
-        struct hep_slice boundary = boundary_of(type);
-        if (text_starts(media, "multipart/") && boundary.len > 0 && depth < SDP_NESTING_MAX) {
-            open[depth].rest = body;
-            open[depth].boundary = boundary;
-            depth++;
-        }
-        while (depth > 0 && !next_part(&open[depth - 1].rest, open[depth - 1].boundary, &body))
-            depth--;
-        if (depth == 0)
-            return false;
-        struct sip_headers it;
-        struct hep_slice name;
-        struct hep_slice value;
-        type = text_of(NULL, 0);
-        sip_headers_begin_part(&it, body);
-        while (sip_headers_next(&it, &name, &value)) {
-            if (sip_name_is(name, "Content-Type"))
-                type = value;
-        }
-        body = it.rest;
-    }
-}
-
-bool sdp_find(const uint8_t *msg, size_t len, struct hep_slice *ret)
-{
-    struct hep_slice type = text_of(NULL, 0);
-    struct hep_slice body = sip_body(msg, len);
-    if (body.len == 0)
-        return false;
-    (void)sip_find(msg, len, "Content-Type", &type);
-    return find_in_parts(body, type, ret);
-}
-
-/* ------------------------------------------------------------------------------------------------ lines */
-
-/* "IN IP4 host" or "IN IP6 host", with "/ttl" or "/number" of multicast left out. */
-static bool parse_address(struct hep_slice words, struct hep_slice *ret_host, struct hep_addr *ret_addr)
-{
-    if (!text_is(text_word(&words), "IN") || !text_starts(text_word(&words), "IP"))
-        return false;
-    struct hep_slice host = text_word(&words);
-    host.len = text_find(host, '/');
-    if (host.len == 0)
-        return false;
-    *ret_host = host;
-    if (!ip_parse((const char *)host.ptr, host.len, ret_addr))
-        *ret_addr = (struct hep_addr){ .len = 0 };
-    return true;
-}
-
-static bool parse_port(struct hep_slice text, uint16_t *ret)
-{
-    uint64_t port;
-    if (!num_parse((const char *)text.ptr, text.len, UINT16_MAX, &port))
-        return false;
-    *ret = (uint16_t)port;
-    return true;
-}
-
-/* "audio 49170/2 RTP/AVP 0": the number of ports is left out. */
+/* "audio 49170/2 RTP/AVP 0 8 101" */
 static bool parse_media(struct hep_slice words, struct sdp_media *ret)
 {
     ret->kind = text_word(&words);
     struct hep_slice port = text_word(&words);
-    port.len = text_find(port, '/');
+    size_t slash = text_find(port, '/');
+    ret->port_count = 1;
+    if (slash < port.len && !sdp_port(text_after(port, slash + 1), &ret->port_count))
+        ret->port_count = 1;
     ret->protocol = text_word(&words);
-    return ret->kind.len > 0 && ret->protocol.len > 0 && parse_port(port, &ret->port);
+    sdp_formats(ret, words);
+    return ret->kind.len > 0 && ret->protocol.len > 0 && sdp_port(text_of(port.ptr, slash), &ret->port);
 }
 
-/* "53020" or "53020 IN IP6 2001:db8::1" */
-static void parse_rtcp(struct hep_slice words, struct sdp_media *ret)
+/* "jdoe 2890844526 2890842807 IN IP4 host.example.com" */
+static void parse_origin(struct hep_slice words, struct sdp_session *ret)
 {
-    struct hep_slice host;
-    struct hep_addr addr;
-    if (!parse_port(text_word(&words), &ret->rtcp_port))
-        return;
-    if (parse_address(words, &host, &addr) && addr.len != 0)
-        ret->rtcp_addr = addr;
+    ret->user = text_word(&words);
+    ret->id = text_word(&words);
+    ret->version = text_word(&words);
+    (void)text_word(&words);
+    (void)text_word(&words);
+    ret->origin = text_word(&words);
 }
 
 /* A line "x=value" as type and value; '\0' for any other line. */
@@ -186,50 +49,121 @@ static bool section_line(struct hep_slice *rest, char *ret_type, struct hep_slic
     return true;
 }
 
+/* What session and media have in common. */
+static void common_line(char type, struct hep_slice value, struct sdp_media *ret)
+{
+    if (type == 'c' && ret->host.len == 0)
+        (void)sdp_address(value, &ret->host, &ret->addr);
+    else if (type == 'a')
+        sdp_attribute(ret, value);
+}
+
+static void clear_media(struct sdp_media *m)
+{
+    memset(m, 0, offsetof(struct sdp_media, formats));
+}
+
 void sdp_begin(struct sdp_iter *it, struct hep_slice sdp)
 {
-    *it = (struct sdp_iter){ .rest = sdp };
     char type;
     struct hep_slice value;
+    it->rest = sdp;
+    it->session = (struct sdp_session){ .direction = SDP_UNSET };
+    clear_media(&it->defaults);
     while (section_line(&it->rest, &type, &value)) {
-        if (type == 'c' && it->session_host.len == 0)
-            (void)parse_address(value, &it->session_host, &it->session_addr);
+        if (type == 'o' && it->session.user.len == 0)
+            parse_origin(value, &it->session);
+        else if (type == 's' && it->session.name.len == 0)
+            it->session.name = value;
+        else
+            common_line(type, value, &it->defaults);
     }
+    it->session.host = it->defaults.host;
+    it->session.addr = it->defaults.addr;
+    it->session.direction = it->defaults.direction;
+}
+
+static void inherit_slice(struct hep_slice *own, struct hep_slice inherited)
+{
+    if (own->len == 0)
+        *own = inherited;
+}
+
+/* What the medium does not say itself. */
+static void inherit(struct sdp_media *m, const struct sdp_media *defaults)
+{
+    if (m->host.len == 0) {
+        m->host = defaults->host;
+        m->addr = defaults->addr;
+    }
+    if (m->direction == SDP_UNSET)
+        m->direction = defaults->direction != SDP_UNSET ? defaults->direction : SDP_SENDRECV;
+    m->crypto |= defaults->crypto;
+    m->fingerprint |= defaults->fingerprint;
+    inherit_slice(&m->suite, defaults->suite);
+    inherit_slice(&m->setup, defaults->setup);
+    inherit_slice(&m->ufrag, defaults->ufrag);
+}
+
+/* Where RTCP goes if nothing is said of it. */
+static void default_rtcp(struct sdp_media *m)
+{
+    if (m->rtcp_addr.len == 0)
+        m->rtcp_addr = m->addr;
+    if (m->port == 0)
+        m->rtcp_port = 0;
+    else if (m->rtcp_port == 0)
+        m->rtcp_port = (uint16_t)(m->rtcp_mux ? m->port : m->port + 1);
+}
+
+/* "RTP/AVP", "UDP/TLS/RTP/SAVPF" */
+static bool is_rtp(struct hep_slice protocol)
+{
+    size_t slash;
+    for (; !text_starts(protocol, "RTP/"); protocol = text_after(protocol, slash + 1)) {
+        slash = text_find(protocol, '/');
+        if (slash == protocol.len)
+            return false;
+    }
+    return true;
 }
 
 static void read_section(struct sdp_iter *it, struct sdp_media *ret)
 {
     char type;
     struct hep_slice value;
-    while (section_line(&it->rest, &type, &value)) {
-        if (type == 'c' && ret->host.len == 0)
-            (void)parse_address(value, &ret->host, &ret->addr);
-        else if (type == 'a' && text_is(value, "rtcp-mux"))
-            ret->rtcp_mux = true;
-        else if (type == 'a' && text_starts(value, "rtcp:"))
-            parse_rtcp(text_after(value, strlen("rtcp:")), ret);
-    }
-    if (ret->host.len == 0) {
-        ret->host = it->session_host;
-        ret->addr = it->session_addr;
-    }
-    if (ret->rtcp_addr.len == 0)
-        ret->rtcp_addr = ret->addr;
-    if (ret->port == 0)
-        ret->rtcp_port = 0;
-    else if (ret->rtcp_port == 0)
-        ret->rtcp_port = (uint16_t)(ret->rtcp_mux ? ret->port : ret->port + 1);
+    while (section_line(&it->rest, &type, &value))
+        common_line(type, value, ret);
+    inherit(ret, &it->defaults);
+    default_rtcp(ret);
+    if (is_rtp(ret->protocol))
+        sdp_static_formats(ret);
 }
 
 bool sdp_next(struct sdp_iter *it, struct sdp_media *ret)
 {
     struct hep_slice line;
     while (text_line(&it->rest, &line)) {
-        *ret = (struct sdp_media){ .port = 0 };
+        clear_media(ret);
         bool good = parse_media(text_after(line, 2), ret); /* the iterator stands at an m= line */
         read_section(it, ret);
         if (good)
             return true;
     }
     return false;
+}
+
+void sdp_parse(struct hep_slice sdp, struct sdp *ret)
+{
+    struct sdp_iter it;
+    struct sdp_media unused;
+    ret->media_count = ret->media_kept = 0;
+    sdp_begin(&it, sdp);
+    ret->session = it.session;
+    while (sdp_next(&it, ret->media_kept < SDP_MEDIA_MAX ? &ret->media[ret->media_kept] : &unused)) {
+        if (ret->media_kept < SDP_MEDIA_MAX)
+            ret->media_kept++;
+        if (ret->media_count < UINT16_MAX)
+            ret->media_count++;
+    }
 }
