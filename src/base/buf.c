@@ -28,7 +28,7 @@ uint8_t *buf_space(struct buf *b, size_t len)
     assert(b->len <= b->cap);
     if (b->failed)
         return NULL;
-    if (b->cap - b->len >= len)
+    if (b->ptr != NULL && b->cap - b->len >= len)
         return b->ptr + b->len;
     if (len > b->max - b->len)
         goto fail;

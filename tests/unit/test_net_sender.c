@@ -287,11 +287,17 @@ static void test_comes_back_after_giving_up(void **state)
 
 static volatile sig_atomic_t stop_flag;
 
-static void *set_stop(void *arg)
+static void on_signal(int number)
 {
-    (void)arg;
-    sleep_ms(200);
+    (void)number;
     stop_flag = 1;
+}
+
+/* The flag is for signal handlers: a signal sets it. */
+static void *send_signal(void *arg)
+{
+    sleep_ms(200);
+    (void)pthread_kill(*(const pthread_t *)arg, SIGUSR1);
     return NULL;
 }
 
@@ -300,11 +306,14 @@ static void stop_ends_waiting(const char *scheme)
     struct sender_options so;
     struct sender_stats t;
     pthread_t thread;
+    pthread_t self = pthread_self();
+    const struct sigaction action = { .sa_handler = on_signal };
+    assert_int_equal(sigaction(SIGUSR1, &action, NULL), 0);
     sender_options_init(&so);
     so.stop = &stop_flag;
     stop_flag = 0;
     struct sender *out = open_sender(scheme, "127.0.0.1", free_port(SOCK_STREAM), &so);
-    assert_int_equal(pthread_create(&thread, NULL, set_stop, NULL), 0);
+    assert_int_equal(pthread_create(&thread, NULL, send_signal, &self), 0);
     uint64_t start = now_ms();
     (void)send_frames(out, 0, 3, 100);
     assert_int_equal(sender_flush(out), strcmp(scheme, "tcp") == 0 ? -1 : 0);
