@@ -1,0 +1,288 @@
+#include <stdlib.h>
+
+#include "store/parquet/encode.h"
+#include "store/parquet/hybrid.h"
+#include "store/parquet/page.h"
+#include "store/parquet/reader_internal.h"
+
+void pq_slot_init(struct pq_slot *s)
+{
+    *s = (struct pq_slot){ .dictionary_group = PQ_NO_GROUP, .page_group = PQ_NO_GROUP };
+    s->offsets.group = s->bounds.group = PQ_NO_GROUP;
+    buf_init(&s->offsets.octets, PQ_INDEX_MAX);
+    buf_init(&s->bounds.octets, PQ_INDEX_MAX);
+    pq_arena_init(&s->offsets.arena, PQ_INDEX_MAX);
+    pq_arena_init(&s->bounds.arena, PQ_INDEX_MAX * 2);
+    buf_init(&s->dictionary, PQ_PAGE_MAX + 1);
+    buf_init(&s->body, PQ_PAGE_MAX + 1);
+}
+
+void pq_slot_trim(struct pq_slot *s)
+{
+    buf_free(&s->offsets.octets);
+    buf_free(&s->bounds.octets);
+    pq_arena_free(&s->offsets.arena);
+    pq_arena_free(&s->bounds.arena);
+    buf_free(&s->dictionary);
+    buf_free(&s->body);
+    free(s->entries);
+    free(s->values);
+    pq_slot_init(s);
+}
+
+/* Reads a page, checks its seal and CRC, and expands its body into the emptied buffer. */
+static int fetch_page(struct pq_reader *r, size_t column, size_t group, uint64_t offset, uint64_t len, uint64_t seal,
+                      struct pq_page *page, struct buf *body)
+{
+    int rc = pq_reader_fetch(r, offset, len, &r->raw);
+    if (rc != PQ_OK)
+        return rc;
+    struct pq_slice whole = { r->raw.ptr, r->raw.len };
+    rc = pq_page_parse(whole, page);
+    if (rc != PQ_OK && !(r->options.ignore_checksums && page->body.ptr != NULL))
+        return PQ_ERR_DAMAGED;
+    size_t header = whole.len - page->body.len;
+    uint64_t found = pq_seal_more(pq_seal(offset, (struct pq_slice){ whole.ptr, header }), page->body);
+    if (found != seal && !r->options.ignore_checksums)
+        return PQ_ERR_DAMAGED;
+    if (page->uncompressed > r->options.page_max)
+        return PQ_ERR_LIMIT;
+    buf_reset(body);
+    uint8_t *to = buf_space(body, page->uncompressed + 1); /* never nothing: a place is wanted */
+    if (to == NULL)
+        return PQ_ERR_MEMORY;
+    enum pq_codec codec = (enum pq_codec)pq_reader_chunk(r, group, column)->meta.codec;
+    rc = pq_zip_expand(r->zip, codec, page->body, to, page->uncompressed);
+    if (rc == PQ_OK)
+        buf_added(body, page->uncompressed);
+    return rc;
+}
+
+static int grow_values(struct pq_slice **array, size_t *cap, size_t count)
+{
+    if (*cap >= count && *array != NULL)
+        return PQ_OK;
+    struct pq_slice *grown = realloc(*array, (count > 0 ? count : 1) * sizeof(*grown));
+    if (grown == NULL)
+        return PQ_ERR_MEMORY;
+    *array = grown;
+    *cap = count;
+    return PQ_OK;
+}
+
+static int grow_numbers(struct pq_reader *r, size_t count)
+{
+    if (r->number_cap >= count && r->numbers != NULL)
+        return PQ_OK;
+    uint32_t *grown = realloc(r->numbers, (count > 0 ? count : 1) * sizeof(*grown));
+    if (grown == NULL)
+        return PQ_ERR_MEMORY;
+    r->numbers = grown;
+    r->number_cap = count;
+    return PQ_OK;
+}
+
+/* ---- dictionary ---- */
+
+static int decode_dictionary(struct pq_reader *r, struct pq_slot *s, size_t column, const struct pq_page *page)
+{
+    struct rd in;
+    size_t cap = 0;
+    /* An empty value needs its length, a fixed one its width: more entries than octets cannot be. */
+    if (!page->dictionary || page->encoding != PQ_ENCODING_PLAIN || page->values > s->dictionary.len)
+        return PQ_ERR_DAMAGED;
+    free(s->entries);
+    s->entries = NULL;
+    s->entry_count = page->values;
+    int rc = grow_values(&s->entries, &cap, page->values);
+    if (rc != PQ_OK)
+        return rc;
+    rd_init(&in, s->dictionary.ptr, s->dictionary.len);
+    return pq_values_get(&in, &r->columns[column], s->entries, s->entry_count);
+}
+
+static int load_dictionary(struct pq_reader *r, size_t group, size_t column)
+{
+    struct pq_slot *s = &r->slots[column];
+    struct pq_page page = { .values = 0 };
+    if (s->dictionary_group == group)
+        return PQ_OK;
+    s->dictionary_group = PQ_NO_GROUP;
+    const struct pq_m_column_meta *m = &pq_reader_chunk(r, group, column)->meta;
+    if ((m->present & PQ_HAS(8)) == 0 || m->dictionary_page_offset >= m->data_page_offset)
+        return PQ_ERR_DAMAGED;
+    uint64_t offset = (uint64_t)m->dictionary_page_offset, len = (uint64_t)m->data_page_offset - offset;
+    uint64_t seal = pq_le64_load(s->offset_index.extension.ptr + s->offset_index.locations.count * 8);
+    int rc = fetch_page(r, column, group, offset, len, seal, &page, &s->dictionary);
+    if (rc == PQ_OK)
+        rc = decode_dictionary(r, s, column, &page);
+    if (rc == PQ_OK)
+        s->dictionary_group = group;
+    return rc;
+}
+
+/* ---- data ---- */
+
+/* Definition levels: *ret_present values are not NULL; r->numbers says which, unless all are or none is. */
+static int take_levels(struct pq_reader *r, struct rd *in, bool nullable, size_t rows, size_t *ret_present)
+{
+    struct rd levels;
+    *ret_present = rows;
+    if (!nullable)
+        return PQ_OK;
+    if (!rd_sub(in, rd_u32le(in), &levels))
+        return PQ_ERR_DAMAGED;
+    int rc = grow_numbers(r, rows);
+    if (rc == PQ_OK)
+        rc = pq_hybrid_read(&levels, r->numbers, rows, 1);
+    size_t present = 0;
+    for (size_t i = 0; rc == PQ_OK && i < rows; i++)
+        present += r->numbers[i];
+    *ret_present = present;
+    return rc;
+}
+
+static int take_codes(struct pq_reader *r, struct rd *in, size_t group, size_t column, size_t count,
+                      struct pq_slice *values)
+{
+    struct pq_slot *s = &r->slots[column];
+    int rc = load_dictionary(r, group, column);
+    if (rc != PQ_OK)
+        return rc;
+    uint32_t *codes = malloc((count > 0 ? count : 1) * sizeof(*codes));
+    if (codes == NULL)
+        return PQ_ERR_MEMORY;
+    rc = pq_hybrid_read(in, codes, count, rd_u8(in));
+    for (size_t i = 0; i < count && rc == PQ_OK; i++) {
+        if (codes[i] >= s->entry_count)
+            rc = PQ_ERR_DAMAGED;
+        else
+            values[i] = s->entries[codes[i]];
+    }
+    free(codes);
+    return rc;
+}
+
+/* Moves `present` values from the front to the rows that are not NULL. */
+static void spread(struct pq_slice *values, const uint32_t *levels, size_t rows, size_t present)
+{
+    if (present == rows)
+        return;
+    for (size_t i = rows; i-- > 0;)
+        values[i] = levels[i] != 0 ? values[--present] : (struct pq_slice){ NULL, 0 };
+}
+
+static int decode_page(struct pq_reader *r, size_t group, size_t column, const struct pq_page *page, size_t rows)
+{
+    struct pq_slot *s = &r->slots[column];
+    struct rd in;
+    size_t present;
+    if (page->dictionary || page->values != rows || rows > PQ_PAGE_ROWS_MAX)
+        return PQ_ERR_DAMAGED;
+    int rc = grow_values(&s->values, &s->value_cap, rows);
+    if (rc != PQ_OK)
+        return rc;
+    rd_init(&in, s->body.ptr, s->body.len);
+    rc = take_levels(r, &in, r->columns[column].nullable, rows, &present);
+    if (rc != PQ_OK)
+        return rc;
+    if (page->encoding == PQ_ENCODING_RLE_DICTIONARY)
+        rc = take_codes(r, &in, group, column, present, s->values);
+    else if (page->encoding == PQ_ENCODING_PLAIN)
+        rc = pq_values_get(&in, &r->columns[column], s->values, present);
+    else
+        rc = PQ_ERR_DAMAGED;
+    if (rc == PQ_OK)
+        spread(s->values, r->numbers, rows, present);
+    return rc;
+}
+
+int pq_reader_page(struct pq_reader *r, size_t group, size_t column, size_t page)
+{
+    struct pq_slot *s = &r->slots[column];
+    struct pq_page parsed = { .values = 0 };
+    if (s->page_group == group && s->page == page)
+        return PQ_OK;
+    s->page_group = PQ_NO_GROUP;
+    const struct pq_m_page_location *l = pq_reader_location(s, page);
+    uint64_t seal = pq_le64_load(s->offset_index.extension.ptr + page * 8);
+    int rc =
+        fetch_page(r, column, group, (uint64_t)l->offset, (uint64_t)l->compressed_page_size, seal, &parsed, &s->body);
+    if (rc == PQ_OK)
+        rc = decode_page(r, group, column, &parsed, pq_reader_rows_of(r, s, group, page));
+    if (rc == PQ_ERR_SOURCE)
+        return rc;
+    if (rc != PQ_OK)
+        return pq_reader_fail(r, rc, "page %zu of column %s, row group %zu", page, r->columns[column].name, group);
+    s->page_group = group;
+    s->page = page;
+    return PQ_OK;
+}
+
+/* ---- values ---- */
+
+static size_t page_of(const struct pq_slot *s, size_t row)
+{
+    size_t low = 0, high = s->offset_index.locations.count;
+    while (high - low > 1) {
+        size_t middle = low + (high - low) / 2;
+        if ((size_t)pq_reader_location(s, middle)->first_row_index <= row)
+            low = middle;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+int pq_reader_value(struct pq_reader *r, size_t group, size_t column, size_t row, struct pq_slice *ret)
+{
+    if (column >= r->column_count || row >= pq_reader_group_rows(r, group))
+        return pq_reader_fail(r, PQ_ERR_USAGE, "no row %zu in row group %zu, or no column %zu", row, group, column);
+    struct pq_slot *s = &r->slots[column];
+    int rc = pq_reader_offsets(r, group, column);
+    if (rc != PQ_OK)
+        return rc;
+    size_t page = page_of(s, row);
+    rc = pq_reader_page(r, group, column, page);
+    if (rc == PQ_OK)
+        *ret = s->values[row - (size_t)pq_reader_location(s, page)->first_row_index];
+    return rc;
+}
+
+int pq_reader_values(struct pq_reader *r, size_t column, const uint64_t *rows, size_t count, pq_value_fn fn, void *ctx)
+{
+    for (size_t i = 0; i < count; i++) {
+        size_t group, row;
+        struct pq_slice value = { NULL, 0 };
+        int rc = pq_reader_locate(r, rows[i], &group, &row);
+        if (rc == PQ_OK)
+            rc = pq_reader_value(r, group, column, row, &value);
+        if (rc == PQ_OK)
+            rc = fn(ctx, i, value);
+        if (rc != 0)
+            return rc;
+    }
+    return PQ_OK;
+}
+
+static int verify_chunk(struct pq_reader *r, size_t group, size_t column)
+{
+    struct pq_slice bits;
+    int rc = pq_reader_offsets(r, group, column);
+    for (size_t p = 0; rc == PQ_OK && p < r->slots[column].offset_index.locations.count; p++)
+        rc = pq_reader_page(r, group, column, p);
+    if (rc == PQ_OK)
+        rc = pq_reader_bounds(r, group, column);
+    if (rc == PQ_OK || rc == PQ_ERR_ABSENT)
+        rc = pq_reader_bloom(r, group, column, &bits);
+    return rc == PQ_ERR_ABSENT ? PQ_OK : rc;
+}
+
+int pq_reader_verify(struct pq_reader *r)
+{
+    int rc = PQ_OK;
+    for (size_t g = 0; g < r->file.row_groups.count && rc == PQ_OK; g++)
+        for (size_t c = 0; c < r->column_count && rc == PQ_OK; c++)
+            rc = verify_chunk(r, g, c);
+    return rc;
+}
