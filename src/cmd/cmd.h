@@ -19,10 +19,11 @@
 /* Exit statuses. */
 enum { EXIT_OK = 0, EXIT_BAD_INPUT = 1, EXIT_USAGE = 2 };
 
-extern const struct opt_command cmd_decode_help, cmd_encode_help;
+extern const struct opt_command cmd_decode_help, cmd_demo_help, cmd_encode_help;
 
 /* argv[0] is the name of the sub-command. Returns the exit status. */
 int cmd_decode(int argc, char **argv);
+int cmd_demo(int argc, char **argv);
 int cmd_encode(int argc, char **argv);
 
 #endif

@@ -14,6 +14,7 @@ static const struct {
 } commands[] = {
     { &cmd_decode_help, cmd_decode },
     { &cmd_encode_help, cmd_encode },
+    { &cmd_demo_help, cmd_demo },
 };
 #define COMMAND_COUNT (sizeof(commands) / sizeof(commands[0]))
 
