@@ -5,6 +5,13 @@ target_compile_options(hep_flags INTERFACE
   -Wmissing-prototypes -Wformat=2 -Wcast-qual -Wpointer-arith -Wno-missing-field-initializers
   -fno-common -fstack-protector-strong)
 target_compile_definitions(hep_flags INTERFACE _GNU_SOURCE)
+# gcc clears structs of some hundred octets by a loop of small stores or by rep stos; libc's memset() is faster: 5 of the
+# 45 ns of decoding HEP, 20 of the 710 ns with SIP and SDP (bench_sip).
+include(CheckCCompilerFlag)
+check_c_compiler_flag(-mmemset-strategy=libcall:-1:noalign HEP_HAVE_MEMSET_STRATEGY)
+if(HEP_HAVE_MEMSET_STRATEGY)
+  target_compile_options(hep_flags INTERFACE -mmemset-strategy=libcall:-1:noalign)
+endif()
 if(HEP_WERROR)
   target_compile_options(hep_flags INTERFACE -Werror)
 endif()

@@ -84,11 +84,14 @@ void buf_printf(struct buf *b, const char *format, ...)
     va_start(args, format);
     va_list again;
     va_copy(again, args);
-    int len = vsnprintf(NULL, 0, format, args);
+    /* Mostly there is room already; if not, the first attempt has told how much it takes. */
+    size_t room = b->failed ? 0 : b->cap - b->len;
+    int len = vsnprintf(room > 0 ? (char *)b->ptr + b->len : NULL, room, format, args);
     va_end(args);
     uint8_t *to = len < 0 ? NULL : buf_space(b, (size_t)len + 1);
     if (to != NULL) {
-        (void)vsnprintf((char *)to, (size_t)len + 1, format, again);
+        if ((size_t)len >= room)
+            (void)vsnprintf((char *)to, (size_t)len + 1, format, again);
         b->len += (size_t)len;
     }
     va_end(again);

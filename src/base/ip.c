@@ -46,17 +46,43 @@ size_t ip_format(const struct hep_addr *addr, char out[IP_TEXT_MAX])
     return 0;
 }
 
+/*
+ * "192.0.2.1", and nothing that inet_pton() refuses: four numbers up to 255 without leading zeros. Addresses are read
+ * several times a message, and most of them are IPv4.
+ */
+static bool ip4_parse(const char *text, size_t len, uint8_t octets[4])
+{
+    const char *p = text;
+    const char *end = text + len;
+    for (unsigned i = 0; i < 4; i++) {
+        if (i > 0 && (p == end || *p++ != '.'))
+            return false;
+        const char *start = p;
+        unsigned v = 0;
+        for (; p < end && (unsigned char)(*p - '0') < 10 && p - start < 3; p++)
+            v = v * 10 + (unsigned)(*p - '0');
+        if (p == start || v > 255 || (*start == '0' && p - start > 1))
+            return false;
+        octets[i] = (uint8_t)v;
+    }
+    return p == end;
+}
+
 bool ip_parse(const char *text, size_t len, struct hep_addr *ret)
 {
     char terminated[IP_TEXT_MAX];
-    if (len == 0 || len >= sizeof(terminated) || memchr(text, '\0', len) != NULL)
+    if (len == 0 || len >= sizeof(terminated))
+        return false;
+    *ret = (struct hep_addr){ 0 };
+    if (ip4_parse(text, len, ret->octets)) {
+        ret->len = 4;
+        return true;
+    }
+    if (memchr(text, '\0', len) != NULL)
         return false;
     memcpy(terminated, text, len);
     terminated[len] = '\0';
-    *ret = (struct hep_addr){ 0 };
-    if (inet_pton(AF_INET, terminated, ret->octets) == 1)
-        ret->len = 4;
-    else if (inet_pton(AF_INET6, terminated, ret->octets) == 1)
+    if (inet_pton(AF_INET6, terminated, ret->octets) == 1)
         ret->len = 16;
     return ret->len != 0;
 }

@@ -9,7 +9,7 @@ bool num_parse(const char *text, size_t len, uint64_t max, uint64_t *ret)
         return false;
     for (size_t i = 0; i < len; i++) {
         unsigned digit = (unsigned)(unsigned char)text[i] - '0';
-        if (digit > 9 || v > (UINT64_MAX - digit) / 10)
+        if (digit > 9 || v > UINT64_MAX / 10 || (v == UINT64_MAX / 10 && digit > UINT64_MAX % 10))
             return false;
         v = v * 10 + digit;
     }

@@ -110,6 +110,15 @@ static const char *protocol_name(uint8_t protocol)
     }
 }
 
+/* Octets at the start that show as they are: printable ASCII and tabs. */
+static size_t plain_length(const uint8_t *p, size_t len)
+{
+    size_t n = 0;
+    while (n < len && ((p[n] >= 0x20 && p[n] < 0x7f) || p[n] == '\t'))
+        n++;
+    return n;
+}
+
 /*
  * Text of the sender's for a terminal: control characters, which could move the cursor or set the title, and octets
  * that are not UTF-8 come out as \xNN. Lines are indented.
@@ -119,10 +128,16 @@ static void text_safe(struct buf *out, const struct hep_slice *s, const char *in
     bool line_start = true;
     for (size_t i = 0; i < s->len;) {
         uint8_t c = s->ptr[i];
-        size_t n = utf8_char(s->ptr + i, s->len - i);
+        size_t plain = plain_length(s->ptr + i, s->len - i);
         if (line_start && indent != NULL)
             buf_puts(out, indent);
         line_start = false;
+        if (plain > 0) {
+            buf_put(out, s->ptr + i, plain);
+            i += plain;
+            continue;
+        }
+        size_t n = utf8_char(s->ptr + i, s->len - i);
         if (c == '\r' && i + 1 < s->len && s->ptr[i + 1] == '\n' && indent != NULL) {
             n = 1;
         } else if (c == '\n' && indent != NULL) {

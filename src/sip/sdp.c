@@ -28,29 +28,30 @@ static void parse_origin(struct hep_slice words, struct sdp_session *ret)
     ret->origin = text_word(&words);
 }
 
-/* A line "x=value" as type and value; '\0' for any other line. */
-static char split_line(struct hep_slice line, struct hep_slice *ret_value)
+/* True at an m= line, be it "M=". */
+static inline bool at_medium(struct hep_slice rest)
 {
-    if (line.len < 2 || line.ptr[1] != '=')
-        return '\0';
-    *ret_value = text_trim(text_after(line, 2));
-    return (char)*line.ptr;
+    return rest.len >= 2 && rest.ptr[1] == '=' && (*rest.ptr | 0x20) == 'm';
 }
 
-/* Cuts the next line off, unless it begins the next medium. */
-static bool section_line(struct hep_slice *rest, char *ret_type, struct hep_slice *ret_value)
+/*
+ * Cuts the next line off, unless it begins the next medium: "x=value" as type and value, '\0' for any other line.
+ * Inline, so that the slices stay in registers.
+ */
+__attribute__((always_inline)) static inline bool section_line(struct hep_slice *rest, char *ret_type,
+                                                               struct hep_slice *ret_value)
 {
-    struct hep_slice ahead = *rest;
     struct hep_slice line;
-    if (!text_line(&ahead, &line) || text_starts(line, "m="))
+    if (at_medium(*rest) || !text_line(rest, &line))
         return false;
-    *rest = ahead;
-    *ret_type = split_line(line, ret_value);
+    bool typed = line.len >= 2 && line.ptr[1] == '=';
+    *ret_type = typed ? (char)*line.ptr : '\0';
+    *ret_value = typed ? text_trim(text_after(line, 2)) : line;
     return true;
 }
 
 /* What session and media have in common. */
-static void common_line(char type, struct hep_slice value, struct sdp_media *ret)
+static inline void common_line(char type, struct hep_slice value, struct sdp_media *ret)
 {
     if (type == 'c' && ret->host.len == 0)
         (void)sdp_address(value, &ret->host, &ret->addr);

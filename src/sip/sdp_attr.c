@@ -75,13 +75,13 @@ void sdp_static_formats(struct sdp_media *m)
 }
 
 /* Cuts the format off an a=rtpmap or a=fmtp and finds it. NULL if the m= line has no such format. */
-static struct sdp_format *take_format(struct sdp_media *m, struct hep_slice *value)
+static inline struct sdp_format *take_format(struct sdp_media *m, struct hep_slice *value)
 {
     struct hep_slice text = text_word(value);
     *value = text_trim(*value);
     for (size_t i = 0; i < m->format_kept; i++) {
         struct sdp_format *f = &m->formats[i];
-        if (f->text.len == text.len && memcmp(f->text.ptr, text.ptr, text.len) == 0)
+        if (text_equal(f->text, text))
             return f;
     }
     return NULL;

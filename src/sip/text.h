@@ -101,6 +101,15 @@ static inline bool text_starts(struct hep_slice s, const char *known)
     return s.len >= len && text_same_known(s.ptr, known, len);
 }
 
+/* True if both have the same octets. */
+static inline bool text_equal(struct hep_slice a, struct hep_slice b)
+{
+    size_t i = 0;
+    while (i < a.len && i < b.len && a.ptr[i] == b.ptr[i])
+        i++;
+    return i == a.len && i == b.len;
+}
+
 /* Place of the first octet c, s.len if there is none. */
 static inline size_t text_find(struct hep_slice s, uint8_t c)
 {

@@ -32,19 +32,6 @@ size_t sip_unescape(struct hep_slice quoted, uint8_t *out, size_t max)
     return n;
 }
 
-bool sip_number(struct hep_slice *rest, uint32_t *ret)
-{
-    uint64_t v = 0;
-    size_t n = 0;
-    for (; n < rest->len && (uint8_t)(rest->ptr[n] - '0') < 10; n++)
-        v = v <= UINT32_MAX ? v * 10 + (uint64_t)(rest->ptr[n] - '0') : v;
-    *rest = text_after(*rest, n);
-    if (n == 0 || v > UINT32_MAX)
-        return false;
-    *ret = (uint32_t)v;
-    return true;
-}
-
 bool sip_port(struct hep_slice *rest, uint16_t *ret)
 {
     uint32_t port;

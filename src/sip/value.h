@@ -42,9 +42,6 @@ struct hep_slice sip_quoted(struct hep_slice *rest);
 /* Copies a quoted string without its escapes, not more than max octets, and returns the length. */
 size_t sip_unescape(struct hep_slice quoted, uint8_t *out, size_t max);
 
-/* Cuts decimal digits off. False if there are none or the number is above UINT32_MAX; the digits are gone anyway. */
-bool sip_number(struct hep_slice *rest, uint32_t *ret);
-
 /*
  * Cuts "host", "host:port" or "[v6]:port" off, white space around the colon allowed. *ret_host is without brackets,
  * *ret_port 0 if none is given. False if the host is empty or the port no number up to 65535; what there is, is cut
@@ -89,6 +86,22 @@ static inline bool sip_take(struct hep_slice *rest, uint8_t c)
         return false;
     rest->ptr++;
     rest->len--;
+    return true;
+}
+
+/* Cuts decimal digits off. False if there are none or the number is above UINT32_MAX; the digits are gone anyway. */
+static inline bool sip_number(struct hep_slice *rest, uint32_t *ret)
+{
+    uint64_t v = 0;
+    size_t n = 0;
+    for (unsigned digit; n < rest->len && (digit = rest->ptr[n] - (unsigned)'0') < 10; n++) {
+        if (v <= UINT32_MAX)
+            v = v * 10 + digit;
+    }
+    *rest = text_after(*rest, n);
+    if (n == 0 || v > UINT32_MAX)
+        return false;
+    *ret = (uint32_t)v;
     return true;
 }
 

@@ -1,6 +1,8 @@
 /* base: base64, UTF-8, JSON output, IP addresses, numbers, buffers. */
 #include "testlib.h"
 
+#include <arpa/inet.h>
+
 #include "base/base64.h"
 #include "base/buf.h"
 #include "base/ip.h"
@@ -377,6 +379,40 @@ static void test_ip_random(void **state)
     }
 }
 
+/* Texts that are nearly IPv4 addresses: taken and refused as inet_pton() does it. */
+static void test_ip4_as_inet_pton(void **state)
+{
+    (void)state;
+    static const char *const parts[] = { "0",   "1",   "9",   "10",  "99",   "100", "199", "249", "255",
+                                         "256", "260", "300", "999", "1000", "00",  "01",  "001", "0255",
+                                         "",    "-1",  "+1",  " 1",  "1 ",   "a",   "0x1", ":",   "4294967297" };
+    uint64_t seed = 29;
+    unsigned taken = 0;
+    for (unsigned i = 0; i < 20000; i++) {
+        char text[64] = "";
+        uint8_t want[4];
+        struct hep_addr addr;
+        size_t count = prng_below(&seed, 16) == 0 ? prng_below(&seed, 6) : 4;
+        for (size_t k = 0; k < count; k++) {
+            size_t most = prng_below(&seed, 8) == 0 ? COUNT_OF(parts) : 9; /* mostly good ones */
+            size_t len = strlen(text);
+            (void)snprintf(text + len, sizeof(text) - len, "%s%s", k > 0 ? "." : "", parts[prng_below(&seed, most)]);
+        }
+        if (prng_below(&seed, 16) == 0 && text[0] != '\0') /* one octet that is something else */
+            text[prng_below(&seed, strlen(text))] = "./:0129\x80"[prng_below(&seed, 8)];
+        size_t len = strlen(text);
+        uint8_t *copy = guard_copy((const uint8_t *)text, len); /* not terminated */
+        bool ok = ip_parse((const char *)copy, len, &addr) && addr.len == 4;
+        guard_free(copy, len);
+        if (ok != (inet_pton(AF_INET, text, want) == 1))
+            fail_msg("\"%s\": %d", text, ok);
+        if (ok)
+            assert_memory_equal(addr.octets, want, 4);
+        taken += ok;
+    }
+    assert_in_range(taken, 1000, 19000); /* both happen */
+}
+
 static void test_ip_net(void **state)
 {
     (void)state;
@@ -577,6 +613,7 @@ int main(void)
         cmocka_unit_test(test_json_others),
         cmocka_unit_test(test_ip_text),
         cmocka_unit_test(test_ip_random),
+        cmocka_unit_test(test_ip4_as_inet_pton),
         cmocka_unit_test(test_ip_net),
         cmocka_unit_test(test_host_port),
         cmocka_unit_test(test_num),
