@@ -1,0 +1,100 @@
+/*
+ * The filter language: one text, one tree, two evaluators from one table of fields (fields.h): a matcher for rows in
+ * memory, and SQL with bound values for sealed files. Both say the same of every row; a property test holds them to it.
+ *
+ * For now a filter is `field:value` pairs joined by AND (a space, or the word); `*` stands for any octets, `"..."`
+ * quotes. docs/filter.md is the user's description. The tree has OR and NOT already: "ip:" is two tests joined by OR.
+ *
+ * Functions that fail return -1 and say where in struct filter_error. Filters are immutable: any thread may use one.
+ */
+#ifndef FILTER_FILTER_H
+#define FILTER_FILTER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/buf.h"
+#include "hep/hep.h"
+#include "record/record.h"
+
+#define FILTER_TEXT_MAX   8192 /* octets of a filter */
+#define FILTER_LEAVES_MAX 256  /* tests in one filter */
+
+struct filter_error {
+    size_t at;      /* octets from the start of the filter to what is wrong */
+    char text[160]; /* for a person, terminated: "unknown field 'form', did you mean 'from'?" */
+};
+
+struct filter;
+
+/* Parses a filter; an empty or blank one matches everything. */
+int filter_parse(struct filter **ret, const char *text, size_t len, struct filter_error *err);
+void filter_free(struct filter *f); /* NULL is fine */
+
+/* The same filter in one normal form (sorted, quoted alike), e.g. as a key for caches; valid as long as the filter. */
+const char *filter_text(const struct filter *f);
+
+/* Tables that have rows that could match: a set (RECORD_TABLES_ALL). "type:rtcp" leaves only `media`. */
+unsigned filter_tables(const struct filter *f);
+
+/* ------------------------------------------------------------------------------------------------ matching */
+
+/*
+ * A test of one column, the leaf of the tree. `column` is that of `table`; -1 if the table has no such column: then
+ * the value is NULL. A test of NULL is false (also under NOT: two-valued logic, as the SQL has it).
+ */
+size_t filter_leaves(const struct filter *f);
+int filter_leaf_column(const struct filter *f, size_t leaf, enum record_table table);
+bool filter_leaf_test(const struct filter *f, size_t leaf, const struct record_cell *cell);
+
+/*
+ * Evaluates the tree for a row: asks test(arg, leaf) for the leaves that it needs. Who has dictionaries remembers the
+ * answers of filter_leaf_test() by their codes.
+ */
+bool filter_eval(const struct filter *f, bool (*test)(void *arg, size_t leaf), void *arg);
+
+/* The plain way: cell(arg, column, ret) gives the value of a column of the row. */
+bool filter_match(const struct filter *f, enum record_table table,
+                  void (*cell)(void *arg, int column, struct record_cell *ret), void *arg);
+
+/* ------------------------------------------------------------------------------------------------ keys and SQL */
+
+/*
+ * Equality tests that every matching row must pass: values of this column (RECORD_BLOOM) one of which the row has.
+ * Returns how many there are; 0: the filter says nothing of the kind. For look-ups by key filters.
+ */
+size_t filter_keys(const struct filter *f, enum record_table table, int column, const struct hep_slice **ret);
+
+enum filter_value_kind { FILTER_VALUE_NUMBER, FILTER_VALUE_TEXT, FILTER_VALUE_OCTETS };
+
+struct filter_value {
+    enum filter_value_kind kind;
+    int64_t number;
+    struct hep_slice octets; /* lives as long as the filter */
+};
+
+#define FILTER_VALUES_MAX (4 * FILTER_LEAVES_MAX)
+
+struct filter_values {
+    struct filter_value items[FILTER_VALUES_MAX];
+    size_t count;
+};
+
+/*
+ * Appends a boolean SQL expression (DuckDB) over the columns of the table to `sql`; values are `?` there and stand in
+ * *values in this order, behind those that are in it already. "TRUE" for a filter that matches everything. Patterns
+ * that SQL cannot say in the same way call our own matcher as a scalar function: filter_functions().
+ * -1 if the values do not fit, or sql has failed.
+ */
+int filter_sql(const struct filter *f, enum record_table table, struct buf *sql, struct filter_values *values);
+
+/* Predicates that the SQL calls: name(value, pattern). NULL gives NULL. Ends with a row without a name. */
+struct filter_function {
+    const char *name;
+    bool octets; /* the value is a BLOB, else VARCHAR */
+    bool (*test)(const uint8_t *value, size_t len, const uint8_t *pattern, size_t pattern_len);
+};
+const struct filter_function *filter_functions(void);
+
+#endif

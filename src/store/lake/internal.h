@@ -1,0 +1,58 @@
+/* What the files of the lake share. Private to the folder. */
+#ifndef STORE_LAKE_INTERNAL_H
+#define STORE_LAKE_INTERNAL_H
+
+#include <pthread.h>
+
+#include "store/lake/group.h"
+#include "store/lake/lake.h"
+
+struct hot;     /* hot.h: groups in memory */
+struct catalog; /* catalog.h: sealed files, open and their filters */
+struct duck;    /* duck.h */
+
+struct lake {
+    struct store base;
+    struct lake_options o; /* defaults filled in, texts copied */
+    const struct vfs *vfs;
+    char dir[VFS_PATH_MAX]; /* of the lake: data_dir/lake */
+    struct manifest *manifest;
+    struct hot *hot; /* NULL: read only */
+    struct catalog *catalog;
+    struct duck *duck;    /* NULL until the first scan needs it */
+    pthread_mutex_t lock; /* of what is below */
+    struct store_retention retention;
+    struct store_figures count; /* the counters in it */
+};
+
+/*
+ * A snapshot. Parts 0 .. group_count - 1 are groups, of which the first rows[i] rows count; part group_count + i is
+ * manifest_pin_file(files, i). Both were taken at one moment: no row is in both, none in neither.
+ */
+struct store_pin {
+    struct lake *lake;
+    struct manifest_pin *files;
+    struct group **groups;
+    size_t *rows;
+    size_t group_count;
+};
+
+/* Counts under the lock: LAKE_COUNT(lake, seals, 1). */
+#define LAKE_COUNT(lake, what, n)                                                                                      \
+    do {                                                                                                               \
+        pthread_mutex_lock(&(lake)->lock);                                                                             \
+        (lake)->count.what += (n);                                                                                     \
+        pthread_mutex_unlock(&(lake)->lock);                                                                           \
+    } while (0)
+
+/* Tells the caller of lake_open(); path may be NULL. */
+void lake_event(const struct lake *lake, const char *what, const char *path, const char *text);
+
+/* scan.c, fetch.c, tend.c: behind store_ops. */
+int lake_scan(struct store *s, struct store_pin *pin, struct store_scan *scan, struct errmsg *err);
+int lake_fetch(struct store *s, struct store_pin *pin, const struct store_ref *refs, size_t n,
+               const struct store_columns *columns, store_row_fn *row, void *arg, size_t *ret_failed,
+               struct errmsg *err);
+int lake_tend(struct store *s, int64_t now_us, struct errmsg *err);
+
+#endif

@@ -1,0 +1,191 @@
+/*
+ * What a store of rows can do, whatever it is made of: the only header of src/store/ that others include, besides the
+ * one that opens a backend (store/lake/lake.h, named by cmd/ alone). It does not assume files.
+ *
+ * Writing: append() puts rows into memory, where they can be found at once. A seal moves what is there out of memory:
+ * seal_begin() cuts, seal_end() makes it durable together with the caller's WAL positions.
+ *
+ * Reading: pin() takes an immutable snapshot of hot and sealed rows; scan() finds rows in it, as references; fetch()
+ * gives their values. A pin must not be held for long: it holds memory and files.
+ *
+ * Functions return 0 or a negative errno, with a text where they take an errmsg.
+ */
+#ifndef STORE_STORE_H
+#define STORE_STORE_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+
+#include "base/errmsg.h"
+#include "base/walpos.h"
+#include "filter/filter.h"
+#include "record/record.h"
+
+struct store;
+struct store_pin;
+
+/* ------------------------------------------------------------------------------------------------ references */
+
+/* A row that a scan found, valid as long as its pin. Rows are ordered by (ts, seq). */
+struct store_ref {
+    int64_t ts;
+    uint64_t seq;
+    uint32_t part; /* of the pin: a piece of memory or a file; the store's own numbering */
+    uint32_t row;  /* in the part */
+    uint8_t table; /* enum record_table */
+};
+
+#define STORE_LIMIT_MAX 100000 /* most rows of one scan */
+
+/* ------------------------------------------------------------------------------------------------ scanning */
+
+enum store_total {
+    STORE_TOTAL_NONE, /* only the rows are wanted */
+    STORE_TOTAL_EXACT /* count all rows that match, as far as the time goes */
+};
+
+struct store_scan {
+    /* What is wanted. */
+    unsigned tables;             /* set of tables; those that the filter excludes are passed over */
+    const struct filter *filter; /* NULL: everything */
+    int64_t from_us, to_us;      /* ts in [from, to); INT64_MIN and INT64_MAX: open */
+    bool oldest_first;           /* else the newest first */
+    size_t limit;                /* rows wanted, at most STORE_LIMIT_MAX; 0: only the total */
+    bool has_after;              /* rows behind this place only (in the direction of the scan) */
+    int64_t after_ts;
+    uint64_t after_seq;
+    enum store_total total_wanted;
+    uint64_t budget_us;        /* wall time; 0: none */
+    const atomic_bool *cancel; /* may be NULL */
+
+    /* What came out; released by store_scan_free(). */
+    struct store_ref *refs; /* in order */
+    size_t count;
+    uint64_t total;  /* rows that match; a lower bound if !total_exact */
+    bool rows_exact; /* refs are surely the first `limit` rows in order */
+    bool total_exact;
+    bool timed_out;                                 /* the budget ended it */
+    unsigned parts_total, parts_done, parts_failed; /* pieces of memory and files */
+    uint64_t octets_read;
+    struct errmsg problem; /* why it is partial; empty if it is not */
+};
+
+/* A fetched row: cells by column of the table; those that were not asked for are null. Valid during the call. */
+typedef int store_row_fn(void *arg, size_t i, const struct store_ref *ref, const struct record_cell *cells);
+
+/* Columns to fetch: bit i of word i / 64 is column i. */
+struct store_columns {
+    uint64_t bits[(RECORD_COLUMNS_MAX + 63) / 64];
+};
+
+static inline void store_columns_add(struct store_columns *c, unsigned column)
+{
+    c->bits[column / 64] |= UINT64_C(1) << column % 64;
+}
+
+static inline bool store_columns_has(const struct store_columns *c, unsigned column)
+{
+    return (c->bits[column / 64] >> column % 64 & 1) != 0;
+}
+
+/* ------------------------------------------------------------------------------------------------ sealing */
+
+struct store_seal; /* what was cut and is not durable yet */
+
+/* Where the caller's WAL stands for one writer, taken by cut() below while this writer does not append. */
+struct store_cut {
+    void *arg;
+    /* Cuts the WAL of one writer; 0 or a negative errno: then the writer is left as it was and sealed the next time. */
+    int (*cut)(void *arg, unsigned writer, struct wal_position *ret);
+    uint64_t (*max_seq)(void *arg); /* highest number given out so far */
+};
+
+/* ------------------------------------------------------------------------------------------------ figures */
+
+struct store_figures {
+    uint64_t hot_rows, hot_octets; /* in memory now, all tables; octets: what they take */
+    uint64_t hot_limit;            /* octets: append() refuses beyond */
+    uint64_t sealing_octets;       /* of hot_octets, waiting to be written */
+    uint64_t files, file_octets;   /* sealed, live */
+    uint64_t rows[RECORD_TABLES];  /* sealed, live */
+    uint64_t table_octets[RECORD_TABLES];
+    int64_t oldest_us;          /* least ts of sealed rows received from the network; INT64_MAX: none */
+    uint64_t appended, refused; /* rows since the start */
+    uint64_t seals, seal_errors, seal_us;
+    uint64_t merges, merge_errors, merged_files;
+    uint64_t retired_files, retired_octets, retired_rows; /* by retention */
+    uint64_t set_aside;                                   /* damaged files */
+    uint64_t scans, scan_errors;
+    uint64_t cpu_zip_us, cpu_seal_us, cpu_merge_us; /* CPU time of the store's own threads */
+    int64_t free_octets, disk_octets;               /* of the disk that it is on */
+    bool disk_full;                                 /* the last seal failed for want of space */
+    uint64_t worker_rss;                            /* octets, of helper processes */
+    uint64_t worker_restarts;
+    struct errmsg last_error; /* of the store's own threads; empty if there was none since a success */
+};
+
+/* Days and octets that a table is kept; 0: no limit. Octets of all tables and the disk's share come on top. */
+struct store_retention {
+    uint64_t days[RECORD_TABLES];
+    uint64_t octets[RECORD_TABLES];
+    uint64_t octets_all;
+    unsigned disk_percent; /* of the disk that may be in use, by whomever; 0 or 100: no limit */
+};
+
+/* ------------------------------------------------------------------------------------------------ the table */
+
+struct store_ops {
+    /* Puts a row in memory. -ENOBUFS: no room; -ENOMEM. One writer's calls must not overlap. */
+    int (*append)(struct store *s, unsigned writer, const struct record *record);
+    bool (*pressed)(struct store *s); /* most of the room for hot rows is taken */
+
+    /*
+     * Cuts: what was appended so far belongs to the seal, what comes now does not. *ret is NULL if there was nothing.
+     * seal_end() writes it, makes it durable and visible as sealed, all at one moment; the caller then drops the WAL
+     * below the positions (store_seal_positions(), valid until seal_free()). After an error everything stays in memory
+     * and seal_end() may be called again. One seal at a time.
+     */
+    int (*seal_begin)(struct store *s, const struct store_cut *cut, struct store_seal **ret, struct errmsg *err);
+    int (*seal_end)(struct store *s, struct store_seal *seal, struct errmsg *err);
+    size_t (*seal_positions)(const struct store_seal *seal, const struct wal_position **ret);
+    void (*seal_free)(struct store_seal *seal); /* after seal_end() returned 0, or at the end of the program */
+
+    /* Merges small files and retires old ones, a bounded piece of work a call. 1: did something, 0: nothing to do. */
+    int (*tend)(struct store *s, int64_t now_us, struct errmsg *err);
+    void (*retain)(struct store *s, const struct store_retention *retention); /* from now on */
+
+    int (*pin)(struct store *s, struct store_pin **ret);
+    void (*unpin)(struct store *s, struct store_pin *pin); /* NULL is fine */
+
+    /* 0, also when partial (scan->problem); negative: nothing could be done. */
+    int (*scan)(struct store *s, struct store_pin *pin, struct store_scan *scan, struct errmsg *err);
+
+    /*
+     * Values of the rows, in the order of refs; other than 0 from the callback ends it and is returned. A row whose
+     * file is damaged is passed over, counted in *ret_failed and told in err; the others come.
+     */
+    int (*fetch)(struct store *s, struct store_pin *pin, const struct store_ref *refs, size_t n,
+                 const struct store_columns *columns, store_row_fn *row, void *arg, size_t *ret_failed,
+                 struct errmsg *err);
+
+    void (*figures)(struct store *s, struct store_figures *ret);
+    void (*close)(struct store *s); /* hot rows that are not sealed are given up: the WAL has them */
+};
+
+/* First member of each backend's own struct. */
+struct store {
+    const struct store_ops *ops;
+};
+
+/* Releases what a scan found. */
+static inline void store_scan_free(struct store_scan *scan)
+{
+    free(scan->refs);
+    scan->refs = NULL;
+    scan->count = 0;
+}
+
+#endif
