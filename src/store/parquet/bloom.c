@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "store/parquet/meta.h"
+#include "store/parquet/reader.h"
 #include "store/parquet/zip.h"
 
 #define BLOCK 32u /* octets: eight words of 32 bits */
@@ -93,4 +94,14 @@ int pq_bloom_parse(struct pq_slice stored, struct pq_slice *ret_bits)
         return PQ_ERR_DAMAGED;
     *ret_bits = (struct pq_slice){ r.ptr, left };
     return PQ_OK;
+}
+
+uint64_t pq_filter_hash(struct pq_slice value)
+{
+    return pq_bloom_hash(value);
+}
+
+bool pq_filter_maybe(struct pq_slice filter, uint64_t hash)
+{
+    return pq_bloom_check(filter.ptr, filter.len, hash);
 }

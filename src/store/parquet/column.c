@@ -293,7 +293,7 @@ static void put_codes(struct pq_writer *w, const struct pq_chunk *k, size_t firs
     pq_hybrid_write(&w->raw, w->levels, present, width);
 }
 
-static int add_note(struct pq_writer *w, const struct pq_page_note *note)
+int pq_note_add(struct pq_writer *w, const struct pq_page_note *note)
 {
     buf_put(&w->notes, note, sizeof(*note));
     return w->notes.failed || w->hashes.failed ? PQ_ERR_LIMIT : PQ_OK;
@@ -323,7 +323,7 @@ static int put_data_page(struct pq_writer *w, struct pq_chunk *k, size_t first, 
         rc = put_raw(w, k, &page, &note);
     k->nulls += note.nulls;
     *ret_rows = n;
-    return rc == PQ_OK ? add_note(w, &note) : rc;
+    return rc == PQ_OK ? pq_note_add(w, &note) : rc;
 }
 
 static int put_ready_pages(struct pq_writer *w, struct pq_chunk *k)
@@ -338,7 +338,7 @@ static int put_ready_pages(struct pq_writer *w, struct pq_chunk *k)
             return PQ_ERR_LIMIT;
         rc = put_page(w, k, &page, &note);
         if (rc == PQ_OK)
-            rc = add_note(w, &note);
+            rc = pq_note_add(w, &note);
         row += p->rows;
     }
     return rc;

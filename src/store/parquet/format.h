@@ -76,6 +76,14 @@ struct pq_column {
     int level; /* of zstd, 1..19 */
 };
 
+/* A data page that is compressed already: the PLAIN values (pq_plain_put()) of `rows` rows through pq_zip_compress().
+ */
+struct pq_ready_page {
+    struct pq_slice body;
+    size_t uncompressed;
+    size_t rows;
+};
+
 #define PQ_COLUMNS_MAX    1024u
 #define PQ_GROUPS_MAX     32767u      /* RowGroup.ordinal is an i16 */
 #define PQ_GROUP_ROWS_MAX (1u << 24)  /* rows of a row group */

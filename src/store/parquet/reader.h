@@ -67,6 +67,29 @@ int pq_reader_value(struct pq_reader *r, size_t group, size_t column, size_t row
 typedef int (*pq_value_fn)(void *ctx, size_t i, struct pq_slice value);
 int pq_reader_values(struct pq_reader *r, size_t column, const uint64_t *rows, size_t count, pq_value_fn fn, void *ctx);
 
+/* ---- whole pages ---- */
+
+/* Values of a page, as pq_reader_value() has them; equal ones of a dictionary have the same place. Errors as above. */
+int pq_reader_page_values(struct pq_reader *r, size_t group, size_t column, size_t page, const struct pq_slice **ret,
+                          size_t *ret_count);
+
+/* Dictionary of a chunk, valid until a call for this column in another group. PQ_ERR_ABSENT if there is none. */
+int pq_reader_dictionary(struct pq_reader *r, size_t group, size_t column, const struct pq_slice **ret,
+                         size_t *ret_count);
+
+/* Codes of a page of a chunk that has a dictionary, PQ_NULL_CODE for NULL; valid until the next call of the reader. */
+int pq_reader_page_codes(struct pq_reader *r, size_t group, size_t column, size_t page, const uint32_t **ret,
+                         size_t *ret_count);
+
+/*
+ * A page of PLAIN values of a column that is not nullable, checked but not expanded, as pq_writer_column() takes it
+ * back; valid until the next call of the reader. PQ_ERR_ABSENT if it is encoded in another way.
+ */
+int pq_reader_page_ready(struct pq_reader *r, size_t group, size_t column, size_t page, struct pq_ready_page *ret);
+
+/* Octets of memory that the reader takes, about. */
+size_t pq_reader_memory(const struct pq_reader *r);
+
 /* Gives back the memory of pages and dictionaries that are kept for the next call. */
 void pq_reader_trim(struct pq_reader *r);
 
@@ -93,6 +116,11 @@ int pq_reader_page_stats(struct pq_reader *r, size_t group, size_t column, size_
 
 /* Whether the row group may hold the value: false is certain. Reads the whole filter. PQ_ERR_ABSENT. */
 int pq_reader_maybe(struct pq_reader *r, size_t group, size_t column, struct pq_slice value, bool *ret);
+
+/* The filter itself, to be kept and asked without the file; valid until the next call of the reader. PQ_ERR_ABSENT. */
+int pq_reader_filter(struct pq_reader *r, size_t group, size_t column, struct pq_slice *ret);
+uint64_t pq_filter_hash(struct pq_slice value);
+bool pq_filter_maybe(struct pq_slice filter, uint64_t hash);
 
 /* ---- checks ---- */
 

@@ -166,6 +166,11 @@ int pq_reader_bloom(struct pq_reader *r, size_t group, size_t column, struct pq_
     return rc == PQ_OK ? PQ_OK : pq_reader_fail_at(r, rc, group, column, "bloom filter");
 }
 
+int pq_reader_filter(struct pq_reader *r, size_t group, size_t column, struct pq_slice *ret)
+{
+    return exists(r, group, column) ? pq_reader_bloom(r, group, column, ret) : PQ_ERR_USAGE;
+}
+
 int pq_reader_maybe(struct pq_reader *r, size_t group, size_t column, struct pq_slice value, bool *ret)
 {
     struct pq_slice bits = { NULL, 0 };

@@ -5,6 +5,7 @@
 #include "base/buf.h"
 #include "base/errmsg.h"
 #include "store/parquet/meta.h"
+#include "store/parquet/page.h"
 #include "store/parquet/reader.h"
 #include "store/parquet/zip.h"
 
@@ -32,6 +33,9 @@ struct pq_slot {
     struct buf body;         /* expanded */
     struct pq_slice *values;
     size_t value_cap;
+    uint32_t *codes; /* of the values that are not NULL, if the page has codes */
+    size_t code_cap, code_count;
+    bool by_code;
 };
 
 struct pq_reader {
@@ -82,6 +86,11 @@ size_t pq_reader_rows_of(const struct pq_reader *r, const struct pq_slot *s, siz
 
 /* A page, decoded, in the column's slot; the OffsetIndex is there already. */
 int pq_reader_page(struct pq_reader *r, size_t group, size_t column, size_t page);
+
+/* Reads a page, or the dictionary page, into r->raw and checks seal and CRC; the OffsetIndex is there already. */
+int pq_reader_page_raw(struct pq_reader *r, size_t group, size_t column, size_t page, struct pq_page *ret);
+int pq_reader_dictionary_raw(struct pq_reader *r, size_t group, size_t column, struct pq_page *ret);
+bool pq_reader_has_dictionary(const struct pq_reader *r, size_t group, size_t column);
 
 /* Filter of a chunk, checked, in r->raw. */
 int pq_reader_bloom(struct pq_reader *r, size_t group, size_t column, struct pq_slice *ret_bits);

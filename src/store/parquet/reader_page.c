@@ -27,17 +27,18 @@ void pq_slot_trim(struct pq_slot *s)
     buf_free(&s->body);
     free(s->entries);
     free(s->values);
+    free(s->codes);
     pq_slot_init(s);
 }
 
-/* Reads a page, checks its seal and CRC, and expands its body into the emptied buffer. */
-static int fetch_page(struct pq_reader *r, size_t column, size_t group, uint64_t offset, uint64_t len, uint64_t seal,
-                      struct pq_page *page, struct buf *body)
+/* Reads a page into r->raw and checks its seal and CRC. */
+static int fetch_raw(struct pq_reader *r, uint64_t offset, uint64_t len, uint64_t seal, struct pq_page *page)
 {
     int rc = pq_reader_fetch(r, offset, len, &r->raw);
     if (rc != PQ_OK)
         return rc;
     struct pq_slice whole = { r->raw.ptr, r->raw.len };
+    page->body.ptr = NULL;
     rc = pq_page_parse(whole, page);
     if (rc != PQ_OK && !(r->options.ignore_checksums && page->body.ptr != NULL))
         return PQ_ERR_DAMAGED;
@@ -45,17 +46,46 @@ static int fetch_page(struct pq_reader *r, size_t column, size_t group, uint64_t
     uint64_t found = pq_seal_more(pq_seal(offset, (struct pq_slice){ whole.ptr, header }), page->body);
     if (found != seal && !r->options.ignore_checksums)
         return PQ_ERR_DAMAGED;
-    if (page->uncompressed > r->options.page_max)
-        return PQ_ERR_LIMIT;
+    return page->uncompressed > r->options.page_max ? PQ_ERR_LIMIT : PQ_OK;
+}
+
+/* Expands the body of a page into the emptied buffer. */
+static int expand(struct pq_reader *r, size_t group, size_t column, const struct pq_page *page, struct buf *body)
+{
     buf_reset(body);
     uint8_t *to = buf_space(body, page->uncompressed + 1); /* never nothing: a place is wanted */
     if (to == NULL)
         return PQ_ERR_MEMORY;
     enum pq_codec codec = (enum pq_codec)pq_reader_chunk(r, group, column)->meta.codec;
-    rc = pq_zip_expand(r->zip, codec, page->body, to, page->uncompressed);
+    int rc = pq_zip_expand(r->zip, codec, page->body, to, page->uncompressed);
     if (rc == PQ_OK)
         buf_added(body, page->uncompressed);
     return rc;
+}
+
+int pq_reader_page_raw(struct pq_reader *r, size_t group, size_t column, size_t page, struct pq_page *ret)
+{
+    const struct pq_slot *s = &r->slots[column];
+    const struct pq_m_page_location *l = pq_reader_location(s, page);
+    uint64_t seal = pq_le64_load(s->offset_index.extension.ptr + page * 8);
+    (void)group;
+    return fetch_raw(r, (uint64_t)l->offset, (uint64_t)l->compressed_page_size, seal, ret);
+}
+
+bool pq_reader_has_dictionary(const struct pq_reader *r, size_t group, size_t column)
+{
+    return (pq_reader_chunk(r, group, column)->meta.present & PQ_HAS(8)) != 0;
+}
+
+int pq_reader_dictionary_raw(struct pq_reader *r, size_t group, size_t column, struct pq_page *ret)
+{
+    const struct pq_slot *s = &r->slots[column];
+    const struct pq_m_column_meta *m = &pq_reader_chunk(r, group, column)->meta;
+    if (!pq_reader_has_dictionary(r, group, column) || m->dictionary_page_offset >= m->data_page_offset)
+        return PQ_ERR_DAMAGED;
+    uint64_t offset = (uint64_t)m->dictionary_page_offset, len = (uint64_t)m->data_page_offset - offset;
+    uint64_t seal = pq_le64_load(s->offset_index.extension.ptr + s->offset_index.locations.count * 8);
+    return fetch_raw(r, offset, len, seal, ret);
 }
 
 static int grow_values(struct pq_slice **array, size_t *cap, size_t count)
@@ -70,15 +100,15 @@ static int grow_values(struct pq_slice **array, size_t *cap, size_t count)
     return PQ_OK;
 }
 
-static int grow_numbers(struct pq_reader *r, size_t count)
+static int grow_numbers(uint32_t **array, size_t *cap, size_t count)
 {
-    if (r->number_cap >= count && r->numbers != NULL)
+    if (*cap >= count && *array != NULL)
         return PQ_OK;
-    uint32_t *grown = realloc(r->numbers, (count > 0 ? count : 1) * sizeof(*grown));
+    uint32_t *grown = realloc(*array, (count > 0 ? count : 1) * sizeof(*grown));
     if (grown == NULL)
         return PQ_ERR_MEMORY;
-    r->numbers = grown;
-    r->number_cap = count;
+    *array = grown;
+    *cap = count;
     return PQ_OK;
 }
 
@@ -108,12 +138,9 @@ static int load_dictionary(struct pq_reader *r, size_t group, size_t column)
     if (s->dictionary_group == group)
         return PQ_OK;
     s->dictionary_group = PQ_NO_GROUP;
-    const struct pq_m_column_meta *m = &pq_reader_chunk(r, group, column)->meta;
-    if ((m->present & PQ_HAS(8)) == 0 || m->dictionary_page_offset >= m->data_page_offset)
-        return PQ_ERR_DAMAGED;
-    uint64_t offset = (uint64_t)m->dictionary_page_offset, len = (uint64_t)m->data_page_offset - offset;
-    uint64_t seal = pq_le64_load(s->offset_index.extension.ptr + s->offset_index.locations.count * 8);
-    int rc = fetch_page(r, column, group, offset, len, seal, &page, &s->dictionary);
+    int rc = pq_reader_dictionary_raw(r, group, column, &page);
+    if (rc == PQ_OK)
+        rc = expand(r, group, column, &page, &s->dictionary);
     if (rc == PQ_OK)
         rc = decode_dictionary(r, s, column, &page);
     if (rc == PQ_OK)
@@ -132,7 +159,7 @@ static int take_levels(struct pq_reader *r, struct rd *in, bool nullable, size_t
         return PQ_OK;
     if (!rd_sub(in, rd_u32le(in), &levels))
         return PQ_ERR_DAMAGED;
-    int rc = grow_numbers(r, rows);
+    int rc = grow_numbers(&r->numbers, &r->number_cap, rows);
     if (rc == PQ_OK)
         rc = pq_hybrid_read(&levels, r->numbers, rows, 1);
     size_t present = 0;
@@ -149,17 +176,17 @@ static int take_codes(struct pq_reader *r, struct rd *in, size_t group, size_t c
     int rc = load_dictionary(r, group, column);
     if (rc != PQ_OK)
         return rc;
-    uint32_t *codes = malloc((count > 0 ? count : 1) * sizeof(*codes));
-    if (codes == NULL)
-        return PQ_ERR_MEMORY;
-    rc = pq_hybrid_read(in, codes, count, rd_u8(in));
+    rc = grow_numbers(&s->codes, &s->code_cap, count);
+    if (rc == PQ_OK)
+        rc = pq_hybrid_read(in, s->codes, count, rd_u8(in));
     for (size_t i = 0; i < count && rc == PQ_OK; i++) {
-        if (codes[i] >= s->entry_count)
+        if (s->codes[i] >= s->entry_count)
             rc = PQ_ERR_DAMAGED;
         else
-            values[i] = s->entries[codes[i]];
+            values[i] = s->entries[s->codes[i]];
     }
-    free(codes);
+    s->code_count = count;
+    s->by_code = true;
     return rc;
 }
 
@@ -182,6 +209,7 @@ static int decode_page(struct pq_reader *r, size_t group, size_t column, const s
     int rc = grow_values(&s->values, &s->value_cap, rows);
     if (rc != PQ_OK)
         return rc;
+    s->by_code = false;
     rd_init(&in, s->body.ptr, s->body.len);
     rc = take_levels(r, &in, r->columns[column].nullable, rows, &present);
     if (rc != PQ_OK)
@@ -204,10 +232,9 @@ int pq_reader_page(struct pq_reader *r, size_t group, size_t column, size_t page
     if (s->page_group == group && s->page == page)
         return PQ_OK;
     s->page_group = PQ_NO_GROUP;
-    const struct pq_m_page_location *l = pq_reader_location(s, page);
-    uint64_t seal = pq_le64_load(s->offset_index.extension.ptr + page * 8);
-    int rc =
-        fetch_page(r, column, group, (uint64_t)l->offset, (uint64_t)l->compressed_page_size, seal, &parsed, &s->body);
+    int rc = pq_reader_page_raw(r, group, column, page, &parsed);
+    if (rc == PQ_OK)
+        rc = expand(r, group, column, &parsed, &s->body);
     if (rc == PQ_OK)
         rc = decode_page(r, group, column, &parsed, pq_reader_rows_of(r, s, group, page));
     if (rc == PQ_ERR_SOURCE)
@@ -263,6 +290,101 @@ int pq_reader_values(struct pq_reader *r, size_t column, const uint64_t *rows, s
             return rc;
     }
     return PQ_OK;
+}
+
+/* ---- whole pages ---- */
+
+/* Demands a chunk and a page of it; its OffsetIndex is then in the slot. */
+static int seek(struct pq_reader *r, size_t group, size_t column, size_t page)
+{
+    size_t pages;
+    int rc = pq_reader_pages(r, group, column, &pages);
+    if (rc == PQ_OK && page >= pages)
+        rc = PQ_ERR_USAGE;
+    return rc == PQ_ERR_USAGE ? pq_reader_fail(r, rc, "no page %zu of column %zu in row group %zu", page, column, group)
+                              : rc;
+}
+
+int pq_reader_page_values(struct pq_reader *r, size_t group, size_t column, size_t page, const struct pq_slice **ret,
+                          size_t *ret_count)
+{
+    int rc = seek(r, group, column, page);
+    if (rc == PQ_OK)
+        rc = pq_reader_page(r, group, column, page);
+    if (rc != PQ_OK)
+        return rc;
+    *ret = r->slots[column].values;
+    *ret_count = pq_reader_rows_of(r, &r->slots[column], group, page);
+    return PQ_OK;
+}
+
+int pq_reader_dictionary(struct pq_reader *r, size_t group, size_t column, const struct pq_slice **ret,
+                         size_t *ret_count)
+{
+    int rc = seek(r, group, column, 0);
+    if (rc != PQ_OK)
+        return rc;
+    if (!pq_reader_has_dictionary(r, group, column))
+        return PQ_ERR_ABSENT;
+    rc = load_dictionary(r, group, column);
+    if (rc != PQ_OK)
+        return rc == PQ_ERR_SOURCE ? rc : pq_reader_fail_at(r, rc, group, column, "dictionary");
+    *ret = r->slots[column].entries;
+    *ret_count = r->slots[column].entry_count;
+    return PQ_OK;
+}
+
+int pq_reader_page_codes(struct pq_reader *r, size_t group, size_t column, size_t page, const uint32_t **ret,
+                         size_t *ret_count)
+{
+    const struct pq_slice *values;
+    int rc = pq_reader_page_values(r, group, column, page, &values, ret_count);
+    if (rc != PQ_OK)
+        return rc;
+    const struct pq_slot *s = &r->slots[column];
+    if (!s->by_code)
+        return PQ_ERR_ABSENT;
+    rc = grow_numbers(&r->numbers, &r->number_cap, *ret_count);
+    for (size_t i = 0, k = 0; rc == PQ_OK && i < *ret_count; i++)
+        r->numbers[i] = values[i].ptr != NULL ? s->codes[k++] : PQ_NULL_CODE;
+    *ret = r->numbers;
+    return rc;
+}
+
+int pq_reader_page_ready(struct pq_reader *r, size_t group, size_t column, size_t page, struct pq_ready_page *ret)
+{
+    struct pq_page parsed = { .values = 0 };
+    int rc = seek(r, group, column, page);
+    if (rc != PQ_OK)
+        return rc;
+    if (r->columns[column].nullable || r->columns[column].type != PQ_BYTE_ARRAY)
+        return PQ_ERR_ABSENT;
+    rc = pq_reader_page_raw(r, group, column, page, &parsed);
+    if (rc != PQ_OK)
+        return rc == PQ_ERR_SOURCE ? rc : pq_reader_fail_at(r, rc, group, column, "page");
+    if (parsed.encoding != PQ_ENCODING_PLAIN)
+        return PQ_ERR_ABSENT;
+    size_t rows = pq_reader_rows_of(r, &r->slots[column], group, page);
+    if (parsed.dictionary || parsed.values != rows)
+        return pq_reader_fail_at(r, PQ_ERR_DAMAGED, group, column, "page");
+    *ret = (struct pq_ready_page){ parsed.body, parsed.uncompressed, rows };
+    return PQ_OK;
+}
+
+static size_t slot_memory(const struct pq_slot *s)
+{
+    return s->offsets.octets.cap + s->offsets.arena.total + s->bounds.octets.cap + s->bounds.arena.total +
+           s->dictionary.cap + s->body.cap + (s->entry_count + s->value_cap) * sizeof(struct pq_slice) +
+           s->code_cap * sizeof(*s->codes);
+}
+
+size_t pq_reader_memory(const struct pq_reader *r)
+{
+    size_t total = sizeof(*r) + r->footer.cap + r->arena.total + r->raw.cap + r->number_cap * sizeof(*r->numbers) +
+                   r->column_count * sizeof(*r->slots);
+    for (size_t i = 0; i < r->column_count; i++)
+        total += slot_memory(&r->slots[i]);
+    return total;
 }
 
 static int verify_chunk(struct pq_reader *r, size_t group, size_t column)

@@ -112,7 +112,7 @@ static int put_column_index(struct pq_writer *w, const struct pq_chunk *k)
 }
 
 /* The extension: seal of each data page, of the dictionary page (0 if there is none), mark. */
-static int put_offset_index(struct pq_writer *w, const struct pq_chunk *k)
+int pq_offset_index_put(struct pq_writer *w, uint64_t dictionary_seal)
 {
     size_t count = pq_note_count(w), len = (count + 1) * 8 + PQ_MARK_LEN;
     struct pq_m_page_location *locations = pq_arena_array(&w->group_arena, count, sizeof(*locations));
@@ -124,7 +124,7 @@ static int put_offset_index(struct pq_writer *w, const struct pq_chunk *k)
         locations[i] = (struct pq_m_page_location){ 0x7, (int64_t)n->offset, (int32_t)n->size, (int64_t)n->first_row };
         pq_le64_store(seals + i * 8, n->seal);
     }
-    pq_le64_store(seals + count * 8, k->dictionary_seal);
+    pq_le64_store(seals + count * 8, dictionary_seal);
     memcpy(seals + (count + 1) * 8, PQ_MARK, PQ_MARK_LEN);
     struct pq_m_offset_index index = {
         .present = 0x3,
@@ -142,9 +142,9 @@ static int put_bloom(struct pq_writer *w)
     return w->blooms.failed ? PQ_ERR_LIMIT : PQ_OK;
 }
 
-static void end_part(struct pq_part *part, const struct buf *b, size_t start)
+struct pq_part pq_part_since(const struct buf *b, size_t start)
 {
-    *part = (struct pq_part){ start, b->len - start };
+    return (struct pq_part){ start, b->len - start };
 }
 
 int pq_chunk_finish(struct pq_writer *w, const struct pq_chunk *k)
@@ -158,10 +158,10 @@ int pq_chunk_finish(struct pq_writer *w, const struct pq_chunk *k)
     if (rc == PQ_OK && k->column->stats && !k->stats_broken)
         rc = put_column_index(w, k);
     if (rc == PQ_OK)
-        rc = put_offset_index(w, k);
-    end_part(&w->bloom_parts[i], &w->blooms, bloom);
-    end_part(&w->column_index_parts[i], &w->column_indexes, column);
-    end_part(&w->offset_index_parts[i], &w->offset_indexes, offset);
+        rc = pq_offset_index_put(w, k->dictionary_seal);
+    w->bloom_parts[i] = pq_part_since(&w->blooms, bloom);
+    w->column_index_parts[i] = pq_part_since(&w->column_indexes, column);
+    w->offset_index_parts[i] = pq_part_since(&w->offset_indexes, offset);
     return rc;
 }
 

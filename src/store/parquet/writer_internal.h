@@ -91,6 +91,15 @@ int pq_chunk_write(struct pq_writer *w, struct pq_chunk *k);
 /* Fills the chunk's metadata and collects its bloom filter, ColumnIndex and OffsetIndex. */
 int pq_chunk_finish(struct pq_writer *w, const struct pq_chunk *k);
 
+/* Collects the OffsetIndex of the pages noted. The seal is 0 if there is no dictionary page. */
+int pq_offset_index_put(struct pq_writer *w, uint64_t dictionary_seal);
+
+/* What a buffer holds since it had `start` octets. */
+struct pq_part pq_part_since(const struct buf *b, size_t start);
+
+/* Notes a page of the chunk in work. */
+int pq_note_add(struct pq_writer *w, const struct pq_page_note *note);
+
 /* Writes what was collected, with seals and places noted in the metadata. */
 int pq_group_indexes_write(struct pq_writer *w);
 
