@@ -16,7 +16,7 @@ static void set_start(const struct sip_msg *m, struct record *ret)
     } else {
         ret->method = m->method.len > 0 ? m->method : m->cseq.method;
     }
-    if (sip_has(m, SIP_H_CSEQ) && m->cseq.method.len > 0)
+    if (sip_has(m, SIP_H_CSEQ) && !sip_has_problem(m, SIP_PROBLEM_CSEQ))
         ret->cseq = m->cseq.number;
     ret->ruri_user = m->ruri.user;
     ret->ruri_host = m->ruri.host;

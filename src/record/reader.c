@@ -87,8 +87,7 @@ int record_read_hep(struct record_reader *r, const struct sink_frame *frame, str
 
 /* ------------------------------------------------------------------------------------------------ rows */
 
-/* Which table each payload type belongs to; all others go to `other`. */
-static enum record_table table_of(uint8_t payload_type)
+enum record_table record_table_of(uint8_t payload_type)
 {
     switch (payload_type) {
     case HEP_TYPE_SIP:
@@ -206,7 +205,7 @@ static struct hep_slice kind_name(uint8_t payload_type)
 void record_make(struct record_reader *r, const struct sink_frame *frame, const struct hep_msg *msg, struct record *ret)
 {
     clear(ret);
-    ret->table = table_of(msg->payload_type);
+    ret->table = record_table_of(msg->payload_type);
     set_times(r, frame, msg, ret);
     set_hep(r, frame, msg, ret);
     if (ret->table == RECORD_SIP)

@@ -3,7 +3,7 @@
  * one that opens a backend (store/lake/lake.h, named by cmd/ alone). It does not assume files.
  *
  * Writing: append() puts rows into memory, where they can be found at once. A seal moves what is there out of memory:
- * seal_begin() cuts, seal_end() makes it durable together with the caller's WAL positions.
+ * seal_cut() cuts writer by writer, seal_end() makes it durable together with the caller's WAL positions.
  *
  * Reading: pin() takes an immutable snapshot of hot and sealed rows; scan() finds rows in it, as references; fetch()
  * gives their values. A pin must not be held for long: it holds memory and files.
@@ -95,14 +95,6 @@ static inline bool store_columns_has(const struct store_columns *c, unsigned col
 
 struct store_seal; /* what was cut and is not durable yet */
 
-/* Where the caller's WAL stands for one writer, taken by cut() below while this writer does not append. */
-struct store_cut {
-    void *arg;
-    /* Cuts the WAL of one writer; 0 or a negative errno: then the writer is left as it was and sealed the next time. */
-    int (*cut)(void *arg, unsigned writer, struct wal_position *ret);
-    uint64_t (*max_seq)(void *arg); /* highest number given out so far */
-};
-
 /* ------------------------------------------------------------------------------------------------ figures */
 
 struct store_figures {
@@ -138,20 +130,28 @@ struct store_retention {
 /* ------------------------------------------------------------------------------------------------ the table */
 
 struct store_ops {
-    /* Puts a row in memory. -ENOBUFS: no room; -ENOMEM. One writer's calls must not overlap. */
+    /*
+     * Puts a row in memory: 0, or -ENOMEM. It does not look at the limit: full() does, and is to be asked before the
+     * frame goes into the WAL. Calls of append() and seal_cut() for one writer must not overlap.
+     */
     int (*append)(struct store *s, unsigned writer, const struct record *record);
-    bool (*pressed)(struct store *s); /* most of the room for hot rows is taken */
+    bool (*full)(struct store *s);    /* hot rows take all of their limit: take no more, `room` tells when to go on */
+    bool (*pressed)(struct store *s); /* they take most of it: seal now */
 
     /*
-     * Cuts: what was appended so far belongs to the seal, what comes now does not. *ret is NULL if there was nothing.
-     * seal_end() writes it, makes it durable and visible as sealed, all at one moment; the caller then drops the WAL
-     * below the positions (store_seal_positions(), valid until seal_free()). After an error everything stays in memory
-     * and seal_end() may be called again. One seal at a time.
+     * A seal: seal_begin(), then for each writer seal_cut() with where its WAL was cut (while it neither appends to the
+     * WAL nor here): what this writer appended so far belongs to the seal, what comes now does not. A writer that is
+     * not cut keeps its rows for the next seal. seal_end() makes it all durable and visible as sealed, at one moment;
+     * then the caller drops the WAL below the positions. max_seq: highest number given out so far. After an error
+     * everything stays in memory and seal_end() may be called again. One seal at a time. seal_free() after seal_end()
+     * returned 0, or at the end of the program.
      */
-    int (*seal_begin)(struct store *s, const struct store_cut *cut, struct store_seal **ret, struct errmsg *err);
-    int (*seal_end)(struct store *s, struct store_seal *seal, struct errmsg *err);
-    size_t (*seal_positions)(const struct store_seal *seal, const struct wal_position **ret);
-    void (*seal_free)(struct store_seal *seal); /* after seal_end() returned 0, or at the end of the program */
+    int (*seal_begin)(struct store *s, struct store_seal **ret);
+    void (*seal_cut)(struct store *s, struct store_seal *seal, unsigned writer, const struct wal_position *position);
+    size_t (*seal_rows)(const struct store_seal *seal);
+    size_t (*seal_positions)(const struct store_seal *seal, const struct wal_position **ret); /* those of seal_cut() */
+    int (*seal_end)(struct store *s, struct store_seal *seal, uint64_t max_seq, struct errmsg *err);
+    void (*seal_free)(struct store_seal *seal); /* NULL is fine */
 
     /* Merges small files and retires old ones, a bounded piece of work a call. 1: did something, 0: nothing to do. */
     int (*tend)(struct store *s, int64_t now_us, struct errmsg *err);

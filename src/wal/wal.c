@@ -324,6 +324,22 @@ static int take_options(struct wal *w, const struct wal_options *options)
                : 0;
 }
 
+static int raise_worker(void *arg, const char *name, bool is_dir)
+{
+    int *workers = arg;
+    struct wal_position p;
+    if (!is_dir && wal_segment_parse(name, &p) && p.worker < WAL_WRITERS_MAX && (int)p.worker >= *workers)
+        *workers = (int)p.worker + 1;
+    return 0;
+}
+
+int wal_workers(const struct vfs *vfs, const char *dir)
+{
+    int workers = 0;
+    int rc = vfs_list(vfs != NULL ? vfs : vfs_posix(), dir, raise_worker, &workers);
+    return rc == 0 || rc == -ENOENT ? workers : rc;
+}
+
 /* No number of a segment is used twice: neither one that is there nor one that the MANIFEST calls consumed. */
 static int raise_segment(void *arg, const char *name, bool is_dir)
 {

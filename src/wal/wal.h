@@ -102,6 +102,12 @@ size_t wal_record_size(size_t len);
  */
 uint64_t wal_reserve_seq(struct wal *w, size_t n);
 
+/*
+ * How many writers the segments in the directory are of: the highest number and one, 0 if there are none. A log is to
+ * be opened with at least as many, so that what a former start with more writers left is consumed. `vfs` may be NULL.
+ */
+int wal_workers(const struct vfs *vfs, const char *dir);
+
 /* ------------------------------------------------------------------------------------------------ durability */
 
 /* Every record with a number up to this one is durable. Atomic, no lock. (any thread) */

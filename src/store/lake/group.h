@@ -33,7 +33,8 @@ enum record_table group_table(const struct group *g);
 uint32_t group_hour(const struct group *g);
 uint32_t group_source(const struct group *g);
 
-/* Appends a row (the writer's thread only). 0, 1: it is full now, -ENOBUFS: it was full, -ENOMEM: nothing was added. */
+/* Appends a row (the writer's thread only). 0, 1: it is full now, -ENOBUFS: it was full already, -ENOMEM: nothing was
+ * added. */
 int group_append(struct group *g, const struct record *record);
 
 /* Octets of memory that it takes now. (any thread) */

@@ -42,7 +42,7 @@ struct lake_options {
     /* What the caller may want to log: damaged files, restarts. Any thread; must be short. May be NULL. */
     void (*event)(void *arg, const char *what, const char *path, const char *text);
     void *arg;
-    /* Called when there is room again after append() said -ENOBUFS. Any thread. May be NULL. */
+    /* Called when there is room again after full() said true. Any thread. May be NULL. */
     void (*room)(void *arg);
 };
 

@@ -1,0 +1,89 @@
+/*
+ * One data directory at work: every frame goes into the write-ahead log and its row into the store, a thread seals what
+ * is in memory, another merges and retires files, and a start brings back from the log what was not sealed.
+ *
+ *   engine.c   opening, replay, closing, figures
+ *   append.c   the sink that producers hand frames to
+ *   sealing.c  the two threads
+ *
+ * The engine owns neither the store nor the lock of the directory: who opens them closes them, after the engine.
+ */
+#ifndef ENGINE_ENGINE_H
+#define ENGINE_ENGINE_H
+
+#include "base/errmsg.h"
+#include "base/vfs.h"
+#include "record/reader.h"
+#include "record/sink.h"
+#include "store/store.h"
+#include "wal/wal.h"
+
+/* A zero means the default in brackets. Everything pointed at must live as long as the engine. */
+struct engine_options {
+    const struct vfs *vfs; /* [vfs_posix()] */
+    const char *data_dir;  /* where the reserve is (store/lake/datadir.h); NULL: there is none */
+    const char *wal_dir;
+    struct store *store;
+    uint64_t node;
+    unsigned writers;                /* as the store was opened with: engine_writers() */
+    const struct wal_position *from; /* consumed so far, as the store has it */
+    size_t from_count;
+    uint64_t max_seq; /* highest number ever given out, as the store has it */
+    enum wal_mode wal_mode;
+    uint64_t wal_interval_us;  /* [100000] */
+    uint64_t seal_interval_us; /* [60 s] */
+    bool no_threads;           /* nothing happens but in engine_seal() and engine_tend(): for tests, imports */
+    struct record_options record;
+
+    /* What may want to be logged: failures and recoveries of sealing, losses found at replay. Any thread; short. */
+    void (*event)(void *arg, bool error, const char *text);
+    void *arg;
+};
+
+struct engine;
+
+/*
+ * Writers that store and engine have to be opened with, at least `wanted`: what a former start left in the log must
+ * have a writer that consumes it. Negative errno if the directory cannot be read.
+ */
+int engine_writers(const struct vfs *vfs, const char *wal_dir, unsigned wanted);
+
+/* Replays the log into the store and opens it for writing. 0, or a negative errno with a text. */
+int engine_open(struct engine **ret, const struct engine_options *options, struct errmsg *err);
+
+/*
+ * Stops the threads, seals what is in memory and closes the log: what was appended is on disk when it returns 0. An
+ * error of the seal leaves the rows to the log, and the next start. NULL is fine.
+ */
+int engine_close(struct engine *e, struct errmsg *err);
+
+/* Where to append. Lives as long as the engine. */
+const struct sink *engine_sink(struct engine *e);
+
+/* Tells all producers that there is room: the store's callback lake_options.room leads here. (any thread) */
+void engine_room(void *engine);
+
+/* Seals now, whatever the interval says. 0 if nothing is left unsealed, else a negative errno. (any thread) */
+int engine_seal(struct engine *e, struct errmsg *err);
+
+/* Asks the sealing thread to seal soon, without waiting. (any thread) */
+void engine_request_seal(struct engine *e);
+
+struct engine_figures {
+    struct wal_stats wal;
+    struct wal_replay_stats replay;
+    uint64_t replayed;        /* rows brought back at the start */
+    uint64_t replay_bad;      /* records of the log that are no HEP any more: a fault of ours or of the disk */
+    uint64_t durable;         /* every frame with a number up to this one is durable */
+    uint64_t last_seq;        /* highest number given out */
+    uint64_t unlogged;        /* rows taken while the log refused */
+    uint64_t not_kept;        /* rows in the log that memory could not take (findable after a restart only) */
+    int wal_error;            /* negative errno that sticks, or 0 */
+    uint64_t seal_failures;   /* in a row, now */
+    uint64_t sealed_us_ago;   /* since the last seal that worked, or the start */
+    uint64_t cpu_us[2];       /* CPU time of the sealing and the tending thread */
+    struct errmsg seal_error; /* of the last failure; empty after a success */
+};
+void engine_figures(struct engine *e, struct engine_figures *ret);
+
+#endif
