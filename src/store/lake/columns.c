@@ -1,0 +1,74 @@
+#include "store/lake/columns.h"
+
+#include <string.h>
+
+#include "store/parquet/reader.h"
+
+#define LEVEL 1
+
+static const struct {
+    enum pq_type type;
+    enum pq_logical logical;
+    uint32_t width;
+    bool nullable;
+} kinds[] = {
+    [RECORD_TIME] = { PQ_INT64, PQ_LOGICAL_TIMESTAMP_US, 0, true },
+    [RECORD_SEQ] = { PQ_INT64, PQ_LOGICAL_INT64, 0, false },
+    [RECORD_NUMBER] = { PQ_INT32, PQ_LOGICAL_UINT32, 0, false },
+    [RECORD_OPTIONAL] = { PQ_INT32, PQ_LOGICAL_UINT32, 0, true },
+    [RECORD_UID] = { PQ_INT64, PQ_LOGICAL_UINT64, 0, true },
+    [RECORD_TEXT] = { PQ_BYTE_ARRAY, PQ_LOGICAL_STRING, 0, true },
+    [RECORD_IP] = { PQ_BYTE_ARRAY, PQ_LOGICAL_STRING, 0, true },
+    [RECORD_ADDR] = { PQ_FIXED, PQ_LOGICAL_NONE, 16, true },
+    [RECORD_BYTES] = { PQ_BYTE_ARRAY, PQ_LOGICAL_NONE, 0, false },
+};
+
+bool lake_column_nullable(enum record_table table, size_t column)
+{
+    if (column == RECORD_COL_ts || column == RECORD_COL_received)
+        return false;
+    return kinds[record_schema(table)->columns[column].kind].nullable;
+}
+
+size_t lake_columns(enum record_table table, struct pq_column ret[RECORD_COLUMNS_MAX])
+{
+    const struct record_schema *s = record_schema(table);
+    for (size_t i = 0; i < s->count; i++) {
+        const struct record_column *c = &s->columns[i];
+        bool octets = c->kind == RECORD_BYTES;
+        ret[i] = (struct pq_column){
+            .name = c->name,
+            .type = kinds[c->kind].type,
+            .logical = kinds[c->kind].logical,
+            .width = kinds[c->kind].width,
+            .nullable = lake_column_nullable(table, i),
+            /* Times and sequence numbers hardly ever come twice. */
+            .dictionary = !octets && c->kind != RECORD_TIME && c->kind != RECORD_SEQ,
+            .bloom = (c->options & RECORD_BLOOM) != 0,
+            .stats = !octets,
+            .codec = PQ_CODEC_ZSTD,
+            .level = LEVEL,
+        };
+    }
+    return s->count;
+}
+
+void lake_cell(enum record_kind kind, struct pq_slice value, struct record_cell *ret)
+{
+    *ret = (struct record_cell){ .null = value.ptr == NULL };
+    if (ret->null)
+        return;
+    switch (kind) {
+    case RECORD_TIME:
+    case RECORD_SEQ:
+    case RECORD_UID:
+        ret->number = pq_as_int64(value);
+        break;
+    case RECORD_NUMBER:
+    case RECORD_OPTIONAL:
+        ret->number = (uint32_t)pq_as_int32(value);
+        break;
+    default:
+        ret->octets = (struct hep_slice){ value.ptr, value.len };
+    }
+}
