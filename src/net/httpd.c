@@ -1,21 +1,14 @@
 /*
- * HTTP and HTTPS: libmicrohttpd without threads. Its epoll descriptor is polled by the loop; a timer covers what
- * libmicrohttpd wants to do without an event (time limits, requests it has buffered).
- *
- * A request is refused as early as the library allows: by its headers before the body is read (and before "100
- * Continue" is sent), which costs the connection, for the body may follow all the same. When a body turns out too large
- * on the way, what came is dropped and the answer is given at its end; a body that then goes on for as much again is
- * cut off.
+ * HTTP and HTTPS listeners: libmicrohttpd without threads. Its epoll descriptor is polled by the loop; a timer covers
+ * what libmicrohttpd wants to do without an event (time limits, requests it has buffered). New certificates mean a new
+ * server on the same listening socket, as libmicrohttpd cannot change the ones it has.
  */
 #include <errno.h>
-#include <microhttpd.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 #include <unistd.h>
 
-#include "net/http_body.h"
-#include "net/internal.h"
+#include "net/httpd.h"
 #include "net/sock.h"
 #include "net/tls.h"
 
@@ -23,87 +16,8 @@
 #define TIMEOUT_SECONDS 30
 #define BODY_MAX        ((size_t)8 << 20)
 #define BODIES_MAX      ((size_t)64 << 20)
-#define REPLY_MAX       ((size_t)1 << 20)
 
-struct httpd {
-    struct net_listener base;
-    struct MHD_Daemon *daemon;
-    uv_poll_t poll;
-    uv_timer_t timer;
-    bool need_client_cert;
-    size_t body_max;
-    struct http_account account;
-};
-
-/* One request; made with its headers, freed by on_completed(). */
-struct call {
-    struct http_body body;
-    const char *method, *path;
-    unsigned refused; /* status to answer when the request has ended; the rest of its body is dropped */
-    bool health;      /* GET /health */
-    bool answered;
-};
-
-/* ------------------------------------------------------------------------------------------------ answers */
-
-static void add_number_header(struct MHD_Response *response, const char *name, unsigned value)
-{
-    char text[12];
-    (void)snprintf(text, sizeof(text), "%u", value);
-    (void)MHD_add_response_header(response, name, text);
-}
-
-static enum MHD_Result answer(struct MHD_Connection *mc, unsigned status, unsigned retry_after, const void *text,
-                              size_t len)
-{
-    union {
-        const void *in;
-        void *out; /* copied, not written */
-    } body = { .in = text };
-    struct MHD_Response *response = MHD_create_response_from_buffer(len, body.out, MHD_RESPMEM_MUST_COPY);
-    if (response == NULL)
-        return MHD_NO;
-    (void)MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, "application/json");
-    if (retry_after > 0)
-        add_number_header(response, MHD_HTTP_HEADER_RETRY_AFTER, retry_after);
-    if (status == MHD_HTTP_METHOD_NOT_ALLOWED)
-        (void)MHD_add_response_header(response, MHD_HTTP_HEADER_ALLOW, "POST, PUT");
-    enum MHD_Result rc = MHD_queue_response(mc, status, response);
-    MHD_destroy_response(response);
-    return rc;
-}
-
-static enum MHD_Result answer_health(struct MHD_Connection *mc)
-{
-    static char text[] = "ok";
-    struct MHD_Response *response = MHD_create_response_from_buffer(2, text, MHD_RESPMEM_PERSISTENT);
-    if (response == NULL)
-        return MHD_NO;
-    (void)MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, "text/plain");
-    enum MHD_Result rc = MHD_queue_response(mc, MHD_HTTP_OK, response);
-    MHD_destroy_response(response);
-    return rc;
-}
-
-static const char *refusal(unsigned status)
-{
-    switch (status) {
-    case 400:
-        return "{\"error\":\"the body is not whole gzip\"}\n";
-    case 403:
-        return "{\"error\":\"a client certificate of a known CA is required\"}\n";
-    case 405:
-        return "{\"error\":\"use POST or PUT\"}\n";
-    case 413:
-        return "{\"error\":\"the body is too large\"}\n";
-    case 415:
-        return "{\"error\":\"unknown Content-Encoding; gzip and identity are taken\"}\n";
-    default:
-        return "{\"error\":\"too much at once, try again\"}\n";
-    }
-}
-
-static void peer_of(const struct httpd *h, struct MHD_Connection *mc, struct net_peer *peer)
+void httpd_peer(const struct httpd *h, struct MHD_Connection *mc, struct net_peer *peer)
 {
     listener_peer(&h->base, peer);
     const union MHD_ConnectionInfo *info = MHD_get_connection_info(mc, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
@@ -111,262 +25,127 @@ static void peer_of(const struct httpd *h, struct MHD_Connection *mc, struct net
         sock_addr(info->client_addr, &peer->addr, &peer->port);
 }
 
-static enum MHD_Result refuse(struct httpd *h, struct MHD_Connection *mc, unsigned status)
-{
-    struct net_peer peer;
-    const char *text = refusal(status);
-    char line[64];
-    peer_of(h, mc, &peer);
-    (void)snprintf(line, sizeof(line), "answered %u", status);
-    listener_event(&h->base, NET_EVENT_HTTP_REFUSED, &peer, line);
-    h->base.loop->counters.http_refused++;
-    return answer(mc, status, status == 503 ? 1 : 0, text, strlen(text));
-}
-
-/* ------------------------------------------------------------------------------------------------ requests */
-
-static const char *header(struct MHD_Connection *mc, const char *name)
-{
-    return MHD_lookup_connection_value(mc, MHD_HEADER_KIND, name);
-}
-
-const char *http_request_header(const struct http_request *request, const char *name)
-{
-    return header(request->connection, name);
-}
-
-static bool client_allowed(const struct httpd *h, struct MHD_Connection *mc)
-{
-    if (!h->need_client_cert)
-        return true;
-    const union MHD_ConnectionInfo *info = MHD_get_connection_info(mc, MHD_CONNECTION_INFO_GNUTLS_SESSION);
-    return info != NULL && tls_client_verified(info->tls_session);
-}
-
-static bool too_long(const struct httpd *h, struct MHD_Connection *mc)
-{
-    const char *text = header(mc, MHD_HTTP_HEADER_CONTENT_LENGTH);
-    if (text == NULL)
-        return false;
-    errno = 0;
-    unsigned long long len = strtoull(text, NULL, 10); /* libmicrohttpd has refused what is no number */
-    return errno != 0 || len > h->body_max;
-}
-
-/* Status that the headers alone call for, 0 if the body is to be read. */
-static unsigned judge_headers(struct httpd *h, struct MHD_Connection *mc, const char *method, bool *ret_gzip)
-{
-    const char *encoding = header(mc, MHD_HTTP_HEADER_CONTENT_ENCODING);
-    *ret_gzip = encoding != NULL && (strcasecmp(encoding, "gzip") == 0 || strcasecmp(encoding, "x-gzip") == 0);
-    if (!client_allowed(h, mc)) {
-        h->base.loop->counters.tls_failures++;
-        return 403;
-    }
-    if (strcmp(method, "POST") != 0 && strcmp(method, "PUT") != 0)
-        return 405;
-    if (encoding != NULL && !*ret_gzip && strcasecmp(encoding, "identity") != 0)
-        return 415;
-    return too_long(h, mc) ? 413 : 0;
-}
-
-static bool has_body(struct MHD_Connection *mc)
-{
-    const char *len = header(mc, MHD_HTTP_HEADER_CONTENT_LENGTH);
-    return header(mc, MHD_HTTP_HEADER_TRANSFER_ENCODING) != NULL || (len != NULL && strcmp(len, "0") != 0);
-}
-
-static bool is_health(const char *path, const char *method)
-{
-    return strcmp(path, "/health") == 0 && (strcmp(method, "GET") == 0 || strcmp(method, "HEAD") == 0);
-}
-
-static enum MHD_Result call_begin(struct httpd *h, struct MHD_Connection *mc, const char *path, const char *method,
-                                  void **state)
-{
-    bool gzip = false;
-    h->base.loop->counters.http_requests++;
-    unsigned status = judge_headers(h, mc, method, &gzip);
-    if (status != 0 && has_body(mc))
-        return refuse(h, mc, status);
-    struct call *call = calloc(1, sizeof(*call));
-    if (call == NULL)
-        return refuse(h, mc, 503);
-    call->method = method;
-    call->path = path;
-    call->health = status == 405 && is_health(path, method);
-    call->refused = http_body_init(&call->body, &h->account, h->body_max, gzip);
-    if (status != 0)
-        call->refused = status;
-    *state = call;
-    return MHD_YES;
-}
-
-/* MHD_NO ends the connection. */
-static enum MHD_Result call_data(struct httpd *h, struct call *call, const char *data, size_t len)
-{
-    h->base.loop->counters.http_octets += len;
-    if (call->refused != 0) {
-        call->body.wire += len;
-        return call->body.wire > 2 * h->body_max ? MHD_NO : MHD_YES;
-    }
-    call->refused = http_body_add(&call->body, data, len);
-    if (call->refused != 0)
-        http_body_free(&call->body);
-    return MHD_YES;
-}
-
-static enum MHD_Result hand_over(struct httpd *h, struct MHD_Connection *mc, struct call *call)
-{
-    const char *type = header(mc, MHD_HTTP_HEADER_CONTENT_TYPE);
-    struct http_request request = { .method = call->method,
-                                    .path = call->path,
-                                    .content_type = type == NULL ? "" : type,
-                                    .body = call->body.data.ptr,
-                                    .len = call->body.data.len,
-                                    .wire_len = call->body.wire,
-                                    .connection = mc };
-    struct http_reply reply = { .status = MHD_HTTP_OK };
-    struct net_peer peer;
-    peer_of(h, mc, &peer);
-    buf_init(&reply.body, REPLY_MAX);
-    h->base.handler.on_body(h->base.handler.arg, &peer, &request, &reply);
-    if (reply.status < 200 || reply.status > 599 || reply.body.failed)
-        reply.status = MHD_HTTP_INTERNAL_SERVER_ERROR;
-    size_t len = reply.body.failed ? 0 : reply.body.len;
-    enum MHD_Result rc = answer(mc, reply.status, reply.retry_after, len == 0 ? "" : (const char *)reply.body.ptr, len);
-    buf_free(&reply.body);
-    return rc;
-}
-
-static enum MHD_Result call_end(struct httpd *h, struct MHD_Connection *mc, struct call *call)
-{
-    call->answered = true;
-    if (call->health)
-        return answer_health(mc);
-    if (call->refused == 0)
-        call->refused = http_body_end(&call->body);
-    enum MHD_Result rc = call->refused != 0 ? refuse(h, mc, call->refused) : hand_over(h, mc, call);
-    http_body_free(&call->body); /* the answer may take its time */
-    return rc;
-}
-
-static enum MHD_Result on_request(void *arg, struct MHD_Connection *mc, const char *path, const char *method,
-                                  const char *version, const char *data, size_t *len, void **state)
-{
-    (void)version;
-    struct httpd *h = arg;
-    struct call *call = *state;
-    if (call == NULL)
-        return call_begin(h, mc, path, method, state);
-    if (*len == 0)
-        return call_end(h, mc, call);
-    size_t taken = *len;
-    *len = 0;
-    return call_data(h, call, data, taken);
-}
-
-static void on_completed(void *arg, struct MHD_Connection *mc, void **state, enum MHD_RequestTerminationCode why)
-{
-    (void)mc;
-    (void)why;
-    struct httpd *h = arg;
-    struct call *call = *state;
-    if (call == NULL)
-        return;
-    if (!call->answered)
-        h->base.loop->counters.http_aborted++;
-    http_body_free(&call->body);
-    free(call);
-    *state = NULL;
-}
-
 static void on_connection(void *arg, struct MHD_Connection *mc, void **state, enum MHD_ConnectionNotificationCode what)
 {
     (void)state;
-    struct httpd *h = arg;
+    struct engine *e = arg;
+    struct httpd *h = e->httpd;
     bool started = what == MHD_CONNECTION_NOTIFY_STARTED;
+    uint64_t change = started ? 1 : UINT64_MAX; /* modulo 2^64: minus one */
     h->base.loop->counters.connections += started;
-    h->base.loop->counters.connections_open += started ? 1 : UINT64_MAX; /* modulo 2^64: minus one */
+    h->base.loop->counters.connections_open += change;
+    e->connections += (size_t)change;
     struct net_peer peer;
-    peer_of(h, mc, &peer);
+    httpd_peer(h, mc, &peer);
     listener_event(&h->base, started ? NET_EVENT_CONNECTED : NET_EVENT_CLOSED, &peer,
                    started ? "connected" : "connection closed");
 }
 
 /* ------------------------------------------------------------------------------------------------ driving it */
 
-static void httpd_run(struct httpd *h);
+static void engine_run(struct engine *e);
 
 static void on_poll(uv_poll_t *poll, int status, int events)
 {
     (void)status;
     (void)events;
-    httpd_run(poll->data);
+    engine_run(poll->data);
 }
 
 static void on_timer(uv_timer_t *timer)
 {
-    httpd_run(timer->data);
+    engine_run(timer->data);
 }
 
-static void arm(struct httpd *h)
+static void arm(struct engine *e)
 {
     MHD_UNSIGNED_LONG_LONG ms = 0;
-    (void)uv_timer_stop(&h->timer);
-    if (h->base.loop->paused) {
-        (void)uv_poll_stop(&h->poll);
+    (void)uv_timer_stop(&e->timer);
+    if (e->httpd->base.loop->paused && e->answering == 0) {
+        (void)uv_poll_stop(&e->poll);
         return;
     }
-    (void)uv_poll_start(&h->poll, UV_READABLE, on_poll);
-    if (MHD_get_timeout(h->daemon, &ms) == MHD_YES)
-        (void)uv_timer_start(&h->timer, on_timer, ms, 0);
+    (void)uv_poll_start(&e->poll, UV_READABLE, on_poll);
+    if (MHD_get_timeout(e->daemon, &ms) == MHD_YES)
+        (void)uv_timer_start(&e->timer, on_timer, ms, 0);
 }
 
-static void httpd_run(struct httpd *h)
+static void on_engine_closed(uv_handle_t *handle)
 {
-    (void)MHD_run(h->daemon);
-    arm(h);
+    struct engine *e = handle->data;
+    struct httpd *h = e->httpd;
+    if (--e->handles == 0)
+        free(e);
+    listener_unref(&h->base);
+}
+
+/* Takes it out of the list, too. */
+static void engine_close(struct engine *e)
+{
+    struct engine **link = &e->httpd->engines;
+    while (*link != e)
+        link = &(*link)->next;
+    *link = e->next;
+    uv_close((uv_handle_t *)&e->timer, on_engine_closed);
+    uv_close((uv_handle_t *)&e->poll, on_engine_closed);
+    MHD_stop_daemon(e->daemon);
+}
+
+static void engine_run(struct engine *e)
+{
+    (void)MHD_run(e->daemon);
+    if (e != e->httpd->engines && e->connections == 0)
+        engine_close(e); /* was replaced, and nobody is left */
+    else
+        arm(e);
+}
+
+void engine_schedule(struct engine *e)
+{
+    (void)uv_timer_start(&e->timer, on_timer, 0, 0);
 }
 
 static void httpd_pause(struct net_listener *listener, bool paused)
 {
     (void)paused;
-    arm((struct httpd *)listener);
+    for (struct engine *e = ((struct httpd *)listener)->engines; e != NULL; e = e->next)
+        arm(e);
 }
 
 static void httpd_drain(struct net_listener *listener)
 {
-    struct httpd *h = (struct httpd *)listener;
-    for (unsigned i = 0; i < 8; i++) /* a request and its answer take a few turns */
-        (void)MHD_run(h->daemon);
-}
-
-static void on_closed(uv_handle_t *handle)
-{
-    struct httpd *h = handle->data;
-    listener_unref(&h->base);
+    for (struct engine *e = ((struct httpd *)listener)->engines; e != NULL; e = e->next) {
+        for (unsigned i = 0; i < 8; i++) /* a request and its answer take a few turns */
+            (void)MHD_run(e->daemon);
+        arm(e);
+    }
 }
 
 /* Requests that had no answer yet get none: the client sends them again, elsewhere or later. */
 static void httpd_close(struct net_listener *listener)
 {
     struct httpd *h = (struct httpd *)listener;
-    uv_close((uv_handle_t *)&h->timer, on_closed);
-    uv_close((uv_handle_t *)&h->poll, on_closed);
-    MHD_stop_daemon(h->daemon);
+    calls_abandon(h);
+    while (h->engines != NULL)
+        engine_close(h->engines);
+    (void)close(h->fd);
+    listener_unref(&h->base);
 }
 
 static void httpd_destroy(struct net_listener *listener)
 {
-    free(listener);
+    struct httpd *h = (struct httpd *)listener;
+    tls_files_free(&h->files);
+    free(h);
 }
 
-static const struct listener_ops httpd_ops = {
-    .drain = httpd_drain,
-    .pause = httpd_pause,
-    .close = httpd_close,
-    .destroy = httpd_destroy,
-};
+static size_t httpd_open(const struct net_listener *listener)
+{
+    size_t open = 0;
+    for (const struct engine *e = ((const struct httpd *)listener)->engines; e != NULL; e = e->next)
+        open += e->connections;
+    return open;
+}
 
 /* ------------------------------------------------------------------------------------------------ starting it */
 
@@ -388,18 +167,18 @@ struct pems {
 };
 
 /* Loads them into GnuTLS first, for libmicrohttpd does not say what is wrong with them. */
-static int pems_read(struct pems *p, const struct net_listen_options *options, struct errmsg *err)
+static int pems_read(struct pems *p, const struct tls_files *files, struct errmsg *err)
 {
     struct tls_creds probe;
     *p = (struct pems){ 0 };
-    if (tls_creds_server(&probe, options->cert_file, options->key_file, options->client_ca_file, err) < 0)
+    if (tls_creds_server(&probe, files->cert, files->key, files->client_ca, err) < 0)
         return -1;
     tls_creds_free(&probe);
-    p->cert = read_pem(options->cert_file, err);
-    p->key = read_pem(options->key_file, err);
-    if (options->client_ca_file != NULL)
-        p->ca = read_pem(options->client_ca_file, err);
-    bool whole = p->cert != NULL && p->key != NULL && (options->client_ca_file == NULL || p->ca != NULL);
+    p->cert = read_pem(files->cert, err);
+    p->key = read_pem(files->key, err);
+    if (files->client_ca != NULL)
+        p->ca = read_pem(files->client_ca, err);
+    bool whole = p->cert != NULL && p->key != NULL && (files->client_ca == NULL || p->ca != NULL);
     return whole ? 0 : -1;
 }
 
@@ -412,13 +191,11 @@ static void pems_free(struct pems *p)
     free(p->ca);
 }
 
-/* Takes fd over, also on failure. */
-static int daemon_start(struct httpd *h, const struct net_listen_options *options, int fd, const struct pems *pems,
-                        struct errmsg *err)
+/* fd stays the caller's. */
+static int daemon_start(struct engine *e, int fd, const struct pems *pems, struct errmsg *err)
 {
-    unsigned max = options->max_connections == 0 ? MAX_CONNECTIONS : (unsigned)options->max_connections;
-    unsigned timeout = options->idle_timeout == 0 ? TIMEOUT_SECONDS : options->idle_timeout;
-    bool tls = pems->cert != NULL;
+    const struct httpd *h = e->httpd;
+    unsigned flags = MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | (h->secure ? MHD_USE_TLS : 0);
     struct MHD_OptionItem secure[] = {
         { MHD_OPTION_HTTPS_MEM_CERT, 0, pems->cert },
         { MHD_OPTION_HTTPS_MEM_KEY, 0, pems->key },
@@ -427,61 +204,112 @@ static int daemon_start(struct httpd *h, const struct net_listen_options *option
         { MHD_OPTION_END, 0, NULL },
     };
     struct MHD_OptionItem none[] = { { MHD_OPTION_END, 0, NULL } };
-    h->daemon =
-        MHD_start_daemon(MHD_USE_EPOLL | (tls ? MHD_USE_TLS : 0), 0, NULL, NULL, on_request, h,
-                         MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_CONNECTION_LIMIT, max, MHD_OPTION_CONNECTION_TIMEOUT,
-                         timeout, MHD_OPTION_NOTIFY_COMPLETED, on_completed, h, MHD_OPTION_NOTIFY_CONNECTION,
-                         on_connection, h, MHD_OPTION_ARRAY, tls ? secure : none, MHD_OPTION_END);
-    if (h->daemon != NULL)
-        return 0;
-    (void)close(fd);
-    return errmsg_set(err, "the HTTP server did not start");
+    e->daemon = MHD_start_daemon(flags, 0, NULL, NULL, call_request, e, MHD_OPTION_LISTEN_SOCKET, fd,
+                                 MHD_OPTION_CONNECTION_LIMIT, h->max_connections, MHD_OPTION_PER_IP_CONNECTION_LIMIT,
+                                 h->max_per_peer, MHD_OPTION_CONNECTION_TIMEOUT, h->timeout,
+                                 MHD_OPTION_NOTIFY_COMPLETED, call_completed, e, MHD_OPTION_NOTIFY_CONNECTION,
+                                 on_connection, e, MHD_OPTION_ARRAY, h->secure ? secure : none, MHD_OPTION_END);
+    return e->daemon != NULL ? 0 : errmsg_set(err, "the HTTP server did not start");
 }
 
-static int drive(struct httpd *h, struct errmsg *err)
+static int drive(struct engine *e, struct errmsg *err)
 {
-    uv_loop_t *uv = &h->base.loop->uv;
-    const union MHD_DaemonInfo *info = MHD_get_daemon_info(h->daemon, MHD_DAEMON_INFO_EPOLL_FD);
-    int rc = info == NULL ? UV_EINVAL : uv_poll_init(uv, &h->poll, info->epoll_fd);
-    if (rc < 0) {
-        MHD_stop_daemon(h->daemon);
+    uv_loop_t *uv = &e->httpd->base.loop->uv;
+    const union MHD_DaemonInfo *info = MHD_get_daemon_info(e->daemon, MHD_DAEMON_INFO_EPOLL_FD);
+    int rc = info == NULL ? UV_EINVAL : uv_poll_init(uv, &e->poll, info->epoll_fd);
+    if (rc < 0)
         return errmsg_set(err, "http: %s", uv_strerror(rc));
-    }
-    (void)uv_timer_init(uv, &h->timer);
-    h->poll.data = h;
-    h->timer.data = h;
-    arm(h);
+    (void)uv_timer_init(uv, &e->timer);
+    e->poll.data = e;
+    e->timer.data = e;
     return 0;
 }
 
-static int start(struct httpd *h, const struct net_listen_options *options, int fd, bool tls, struct errmsg *err)
+/* -1 leaves nothing behind. fd: the listening socket, which stays the caller's. */
+static int engine_new(struct httpd *h, int fd, struct engine **ret, struct errmsg *err)
 {
     struct pems pems = { 0 };
-    int rc = tls ? pems_read(&pems, options, err) : 0;
+    struct engine *e = calloc(1, sizeof(*e));
+    if (e == NULL)
+        return errmsg_set(err, "out of memory");
+    *e = (struct engine){ .httpd = h, .handles = 2, .need_client_cert = h->secure && h->files.client_ca != NULL };
+    int rc = h->secure ? pems_read(&pems, &h->files, err) : 0;
+    int own = rc == 0 ? dup(fd) : -1; /* libmicrohttpd closes what it is given */
     if (rc == 0)
-        rc = daemon_start(h, options, fd, &pems, err);
-    else
-        (void)close(fd);
+        rc = own < 0 ? errmsg_set(err, "http: %s", strerror(errno)) : daemon_start(e, own, &pems, err);
     pems_free(&pems);
-    return rc == 0 ? drive(h, err) : -1;
+    if (rc == 0 && drive(e, err) < 0) {
+        MHD_stop_daemon(e->daemon);
+        rc = -1;
+    }
+    if (rc < 0) {
+        free(e);
+        return -1;
+    }
+    e->next = h->engines;
+    h->engines = e;
+    h->base.refs += e->handles;
+    *ret = e;
+    return 0;
+}
+
+/* The one that has accepted so far does so no more, and goes with its last connection. */
+static int httpd_reload(struct net_listener *listener, struct errmsg *err)
+{
+    struct httpd *h = (struct httpd *)listener;
+    struct engine *old = h->engines, *fresh;
+    if (!h->secure)
+        return 0;
+    if (engine_new(h, h->fd, &fresh, err) < 0)
+        return -1;
+    int fd = MHD_quiesce_daemon(old->daemon);
+    if (fd >= 0)
+        (void)close(fd);
+    engine_schedule(old);
+    arm(fresh);
+    return 0;
+}
+
+static const struct listener_ops httpd_ops = {
+    .drain = httpd_drain,
+    .flush = httpd_drain,
+    .pause = httpd_pause,
+    .open = httpd_open,
+    .reload = httpd_reload,
+    .close = httpd_close,
+    .destroy = httpd_destroy,
+};
+
+static void configure(struct httpd *h, const struct net_listen_options *options)
+{
+    size_t max = options->max_connections == 0 ? MAX_CONNECTIONS : options->max_connections;
+    h->max_connections = (unsigned)max;
+    h->max_per_peer = (unsigned)peer_limit(options, max);
+    h->timeout = options->idle_timeout == 0 ? TIMEOUT_SECONDS : options->idle_timeout;
+    h->body_max = options->body_max == 0 ? BODY_MAX : options->body_max;
+    h->account.max = options->bodies_max == 0 ? BODIES_MAX : options->bodies_max;
 }
 
 int httpd_listen(struct net_listener **ret, struct net_loop *loop, const struct net_listen_options *options, int fd,
                  bool tls, struct errmsg *err)
 {
     struct httpd *h = calloc(1, sizeof(*h));
+    struct engine *e;
     if (h == NULL) {
         (void)close(fd);
         return errmsg_set(err, "out of memory");
     }
-    *h = (struct httpd){ .base = { .ops = &httpd_ops, .loop = loop, .refs = 2 } };
-    h->need_client_cert = tls && options->client_ca_file != NULL;
-    h->body_max = options->body_max == 0 ? BODY_MAX : options->body_max;
-    h->account.max = options->bodies_max == 0 ? BODIES_MAX : options->bodies_max;
-    if (start(h, options, fd, tls, err) < 0) {
-        free(h);
+    *h = (struct httpd){ .base = { .ops = &httpd_ops, .loop = loop, .refs = 1 }, .fd = fd, .secure = tls };
+    configure(h, options);
+    int rc = tls && tls_files_copy(&h->files, options) < 0 ? errmsg_set(err, "out of memory") : 0;
+    if (rc == 0)
+        rc = engine_new(h, fd, &e, err);
+    if (rc < 0) {
+        (void)close(fd);
+        httpd_destroy(&h->base);
         return -1;
     }
+    arm(e);
     *ret = &h->base;
     return 0;
 }

@@ -14,7 +14,7 @@
 
 struct net_loop {
     uv_loop_t uv;
-    uv_async_t stop;
+    uv_async_t stop, wake;
     uv_signal_t sigint, sigterm;
     uv_prepare_t wait;
     uv_timer_t timer;
@@ -22,6 +22,12 @@ struct net_loop {
     void *wait_arg;
     void (*timer_call)(void *arg);
     void *timer_arg;
+    void (*wake_call)(void *arg);
+    void *wake_arg;
+    uint64_t stop_wait; /* ms */
+    bool stopping;      /* no new HTTP requests */
+    size_t owed;        /* HTTP answers that were put off */
+    uint64_t paused_at; /* loop time */
     bool paused;
     struct net_listener *listeners;
     struct net_counters counters;
@@ -32,8 +38,13 @@ struct net_loop {
 /* One kind of listener. `close` starts closing; the memory goes with the last listener_unref(). */
 struct listener_ops {
     void (*drain)(struct net_listener *listener); /* read what the kernel has, once */
+    void (*flush)(struct net_listener *listener); /* send what was answered; may be NULL */
     void (*pause)(struct net_listener *listener, bool paused);
-    void (*refresh)(struct net_listener *listener); /* bring the loop's counters up to date; may be NULL */
+    void (*refresh)(struct net_listener *listener);      /* bring the loop's counters up to date; may be NULL */
+    size_t (*open)(const struct net_listener *listener); /* connections; may be NULL */
+    int (*reload)(struct net_listener *listener, struct errmsg *err); /* TLS files; may be NULL */
+    void (*each)(const struct net_listener *listener, void (*call)(void *arg, const struct net_connection *c),
+                 void *arg); /* net_connections(); may be NULL */
     void (*close)(struct net_listener *listener);
     void (*destroy)(struct net_listener *listener); /* release memory; handles are closed */
 };
@@ -45,10 +56,24 @@ struct net_listener {
     struct net_listener *next;
     struct net_handler handler;
     enum net_transport transport;
+    struct hep_addr addr; /* as bound */
     uint16_t port;
-    size_t rcvbuf;
+    size_t rcvbuf_asked, rcvbuf;
+    uint64_t kernel_drops;
     unsigned refs; /* handles and connections that point here */
 };
+
+/* The TLS files of a listener, for net_listener_reload(). */
+struct tls_files {
+    char *cert, *key, *client_ca; /* client_ca: NULL if clients need no certificate */
+};
+
+/* Copies the names. -1 if there is no memory. Freeing is fine in any state. */
+int tls_files_copy(struct tls_files *files, const struct net_listen_options *options);
+void tls_files_free(struct tls_files *files);
+
+/* Limit of connections from one address. */
+size_t peer_limit(const struct net_listen_options *options, size_t max_connections);
 
 int udp_listen(struct net_listener **ret, struct net_loop *loop, const struct net_listen_options *options, int fd,
                struct errmsg *err);

@@ -1,8 +1,11 @@
 #include "net/listener.h"
 
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "base/ip.h"
 #include "net/internal.h"
 #include "net/sock.h"
 
@@ -59,15 +62,19 @@ int net_listen(struct net_loop *loop, enum net_transport transport, const struct
 {
     if (check(transport, options, handler, err) < 0)
         return -1;
-    int fd = sock_listen(transport == NET_UDP ? SOCK_DGRAM : SOCK_STREAM, options->host, options->port, err);
+    int type = transport == NET_UDP ? SOCK_DGRAM : SOCK_STREAM;
+    int fd = sock_listen(type, options->host, options->port, options->share, err);
     if (fd < 0)
         return -1;
-    uint16_t port = sock_port(fd);
+    struct hep_addr addr;
+    uint16_t port;
+    sock_local(fd, &addr, &port);
     struct net_listener *listener = NULL;
     if (listen_fd(&listener, loop, transport, options, fd, err) < 0)
         return -1;
     listener->handler = *handler;
     listener->transport = transport;
+    listener->addr = addr;
     listener->port = port;
     listener->next = loop->listeners;
     loop->listeners = listener;
@@ -86,6 +93,65 @@ uint16_t net_listener_port(const struct net_listener *listener)
 size_t net_listener_rcvbuf(const struct net_listener *listener)
 {
     return listener->rcvbuf;
+}
+
+void net_listener_info(struct net_listener *listener, struct net_listener_info *ret)
+{
+    char ip[IP_TEXT_MAX];
+    if (listener->ops->refresh != NULL)
+        listener->ops->refresh(listener);
+    (void)ip_format(&listener->addr, ip);
+    *ret = (struct net_listener_info){ .transport = listener->transport,
+                                       .port = listener->port,
+                                       .rcvbuf_asked = listener->rcvbuf_asked,
+                                       .rcvbuf = listener->rcvbuf,
+                                       .kernel_drops = listener->kernel_drops };
+    (void)snprintf(ret->address, sizeof(ret->address), listener->addr.len == 16 ? "[%s]:%u" : "%s:%u", ip,
+                   (unsigned)listener->port);
+    if (listener->ops->open != NULL)
+        ret->connections = listener->ops->open(listener);
+}
+
+int net_listener_reload(struct net_listener *listener, struct errmsg *err)
+{
+    return listener->ops->reload == NULL ? 0 : listener->ops->reload(listener, err);
+}
+
+void net_connections(struct net_loop *loop, void (*call)(void *arg, const struct net_connection *connection), void *arg)
+{
+    for (const struct net_listener *l = loop->listeners; l != NULL; l = l->next) {
+        if (l->ops->each != NULL)
+            l->ops->each(l, call, arg);
+    }
+}
+
+static char *copy(const char *text)
+{
+    return text == NULL ? NULL : strdup(text);
+}
+
+int tls_files_copy(struct tls_files *files, const struct net_listen_options *options)
+{
+    *files = (struct tls_files){ copy(options->cert_file), copy(options->key_file), copy(options->client_ca_file) };
+    if (files->cert != NULL && files->key != NULL && (files->client_ca != NULL) == (options->client_ca_file != NULL))
+        return 0;
+    tls_files_free(files);
+    return -1;
+}
+
+void tls_files_free(struct tls_files *files)
+{
+    free(files->cert);
+    free(files->key);
+    free(files->client_ca);
+    *files = (struct tls_files){ 0 };
+}
+
+size_t peer_limit(const struct net_listen_options *options, size_t max_connections)
+{
+    if (options->max_per_peer != 0)
+        return options->max_per_peer;
+    return max_connections < 2 ? 1 : max_connections / 2;
 }
 
 void listener_unref(struct net_listener *listener)

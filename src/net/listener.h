@@ -5,10 +5,14 @@
  * that runs the loop; there are no locks. What arrives is handed to the callbacks of `struct net_handler`: a datagram
  * as it is, a TCP or TLS stream cut into whole frames, an HTTP(S) request with its whole, unpacked body. The octets
  * belong to the listener and are gone when the callback returns. What is refused or lost is counted (loop.h) and told
- * to on_event; the listeners themselves never log. net_pause() stops reading from all streams until net_resume(), so
- * that TCP slows the senders down; UDP goes on, since pausing it would only move the loss into the kernel.
+ * to on_event; the listeners themselves never log. net_pause() stops all streams until net_resume(), so that TCP slows
+ * the senders down; UDP goes on, since pausing it would only move the loss into the kernel.
  *
- * Files: loop.c loop, listener.c entry, sock.c addresses, udp.c, tcp.c streams, tls.c GnuTLS, httpd.c + http_body.c.
+ * Several loops, each in a thread of its own, may share one address (enum net_share). An HTTP request need not be
+ * answered at once: http_request_later() and net_http_reply().
+ *
+ * Files: loop.c loop, listener.c entry, sock.c addresses, udp.c, tcp.c + tcp_conn.c streams, tls.c GnuTLS, httpd.c
+ * server, http_call.c requests, http_body.c bodies.
  */
 #ifndef NET_LISTENER_H
 #define NET_LISTENER_H
@@ -59,6 +63,28 @@ struct http_reply {
     struct buf body;      /* JSON text, at most 1 MiB; a failed buf is sent as 500 */
 };
 
+struct http_later;
+
+/*
+ * To be called in on_body by whoever wants to answer later: what on_body leaves in its reply is not sent then, and
+ * net_http_reply() has to be called for the handle, once, whatever happens to the connection. NULL if there is no
+ * memory: answer now.
+ *
+ * Until the answer the connection is left alone: no time limit runs, and a client that goes away is noticed when it is
+ * answered. A loop that is told to stop waits for the answers that are owed (net_set_stop_wait()).
+ */
+struct http_later *http_request_later(const struct http_request *request);
+
+/*
+ * Sends an answer that was put off; on the loop's thread, not from within the on_body that asked for it. reply->body is
+ * released. 0, or -1 if nobody is there any more to take it. The handle is gone in any case; it may also be answered
+ * after net_loop_run(), even after net_loop_free().
+ */
+int net_http_reply(struct http_later *later, struct http_reply *reply);
+
+/* An empty 200, as on_body is given it. buf_free(&reply->body) releases it. */
+void http_reply_init(struct http_reply *reply);
+
 /* ------------------------------------------------------------------------------------------------ handler */
 
 /* What on_event tells. Each has its counter in loop.h. */
@@ -66,7 +92,7 @@ enum net_event {
     NET_EVENT_CONNECTED,
     NET_EVENT_CLOSED,       /* by the peer, at a frame boundary */
     NET_EVENT_REFUSED,      /* over the connection limit */
-    NET_EVENT_IDLE,         /* closed: nothing came for the idle timeout */
+    NET_EVENT_IDLE,         /* closed: nothing came for the idle timeout, or for the one of half a frame */
     NET_EVENT_TLS_FAILED,   /* handshake failed or took too long */
     NET_EVENT_TLS_UNCLOSED, /* ended at a frame boundary, but without close_notify */
     NET_EVENT_TRUNCATED,    /* datagram longer than datagram_max: dropped */
@@ -102,10 +128,19 @@ struct net_handler {
 struct net_loop;
 struct net_listener;
 
+/*
+ * How an address is shared by the listeners of one program, each on its own loop. The kernel then spreads UDP senders
+ * and TCP connections over them; all of one sender's address and port lands on the same one. JOIN works only after
+ * FIRST. FIRST fails like ALONE if anybody else has the address, another FIRST included: a second program on the same
+ * port is told so, instead of getting half of the traffic.
+ */
+enum net_share { NET_SHARE_ALONE, NET_SHARE_FIRST, NET_SHARE_JOIN };
+
 /* A zeroed struct means the defaults. Texts are read by net_listen() only. */
 struct net_listen_options {
     const char *host; /* address or name; NULL, "" or "*": every address, IPv6 and IPv4 on one socket */
     uint16_t port;    /* 0: the system chooses, see net_listener_port() */
+    enum net_share share;
 
     size_t rcvbuf;       /* UDP: socket buffer to ask for, octets; 0: 4 MiB */
     size_t datagram_max; /* UDP: longer ones are dropped and counted; 0: 65535, which no datagram exceeds */
@@ -115,7 +150,9 @@ struct net_listen_options {
      * memory as well: 1024 connections hold at most 64 MiB.
      */
     size_t max_connections; /* 0: 1024 (HTTP: 256). TCP/TLS: over it, accepted and closed; HTTP: wait in the backlog */
+    size_t max_per_peer;    /* of them from one address; over it: closed. 0: half of max_connections, at least 1 */
     unsigned idle_timeout;  /* seconds without an octet; 0: TCP/TLS none (keep-alive probes after 60 s), HTTP 30 */
+    unsigned frame_timeout; /* TCP/TLS: seconds without an octet while half a frame waits; 0: 60 */
 
     /* TLS and HTTPS: PEM files; the certificate file may hold the chain. */
     const char *cert_file;
@@ -141,5 +178,39 @@ uint16_t net_listener_port(const struct net_listener *listener);
 
 /* UDP: octets of socket buffer that the kernel granted, in the unit of net_listen_options.rcvbuf; else 0. */
 size_t net_listener_rcvbuf(const struct net_listener *listener);
+
+/* What an operator wants to know of a listener. */
+struct net_listener_info {
+    enum net_transport transport;
+    char address[64]; /* "0.0.0.0:9060", "[::]:9060": as bound */
+    uint16_t port;
+    size_t rcvbuf_asked;   /* UDP: octets of socket buffer that were asked for... */
+    size_t rcvbuf;         /* ...and granted: less if net.core.rmem_max forbids them (the kernel obeys root alone) */
+    uint64_t kernel_drops; /* UDP: datagrams that the kernel dropped on this socket */
+    size_t connections;    /* open now */
+};
+
+/* Fills in *ret. On the loop's thread, or while the loop does not run. */
+void net_listener_info(struct net_listener *listener, struct net_listener_info *ret);
+
+/*
+ * TLS and HTTPS: reads certificate, key and CA files again, for connections to come; those that are open keep theirs.
+ * On failure nothing changes: -1 with a text. Other transports: 0. On the loop's thread.
+ */
+int net_listener_reload(struct net_listener *listener, struct errmsg *err);
+
+/* One TCP or TLS connection. Times are of the wall clock. */
+struct net_connection {
+    struct net_peer peer;     /* received: when the last octet came, or the connection, if none did */
+    struct timespec since;    /* accepted */
+    uint64_t octets;          /* received */
+    uint64_t frames;          /* handed on */
+    size_t waiting;           /* octets read, but not handed on: half a frame, or more while paused */
+    unsigned stalled_seconds; /* how long half a frame has been waiting for the rest, or reading has been paused */
+};
+
+/* Calls `call` for each open TCP and TLS connection of the loop. On the loop's thread. */
+void net_connections(struct net_loop *loop, void (*call)(void *arg, const struct net_connection *connection),
+                     void *arg);
 
 #endif

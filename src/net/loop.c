@@ -6,9 +6,18 @@
 
 #include "net/internal.h"
 
+#define STOP_WAIT_MS 5000
+
 static void on_stop(uv_async_t *async)
 {
     uv_stop(async->loop);
+}
+
+static void on_wake(uv_async_t *async)
+{
+    struct net_loop *loop = async->data;
+    if (loop->wake_call != NULL)
+        loop->wake_call(loop->wake_arg);
 }
 
 static void on_signal(uv_signal_t *signal, int number)
@@ -39,6 +48,7 @@ int net_loop_new(struct net_loop **ret, struct errmsg *err)
         free(loop);
         return errmsg_set(err, "event loop: %s", uv_strerror(rc));
     }
+    loop->stop_wait = STOP_WAIT_MS;
     /* Of these only uv_async_init() asks the system for something. */
     (void)uv_signal_init(&loop->uv, &loop->sigint);
     (void)uv_signal_init(&loop->uv, &loop->sigterm);
@@ -46,7 +56,10 @@ int net_loop_new(struct net_loop **ret, struct errmsg *err)
     (void)uv_timer_init(&loop->uv, &loop->timer);
     loop->wait.data = loop;
     loop->timer.data = loop;
+    loop->wake.data = loop;
     rc = uv_async_init(&loop->uv, &loop->stop, on_stop);
+    if (rc == 0)
+        rc = uv_async_init(&loop->uv, &loop->wake, on_wake);
     if (rc < 0) {
         net_loop_free(loop);
         return errmsg_set(err, "event loop: %s", uv_strerror(rc));
@@ -86,14 +99,46 @@ static void close_all(struct net_loop *loop)
     }
 }
 
+static void on_stop_wait_over(uv_timer_t *timer)
+{
+    struct net_loop *loop = timer->data;
+    loop->stop_wait = 0;
+}
+
+/* Lets the loop go on until the answers that are owed have been given, or the time is over. */
+static void await_answers(struct net_loop *loop)
+{
+    loop->stopping = true;
+    uv_timer_t limit;
+    (void)uv_timer_init(&loop->uv, &limit);
+    limit.data = loop;
+    uv_update_time(&loop->uv);
+    (void)uv_timer_start(&limit, on_stop_wait_over, loop->stop_wait, 0);
+    while (loop->owed > 0 && loop->stop_wait > 0)
+        (void)uv_run(&loop->uv, UV_RUN_ONCE);
+    uv_close((uv_handle_t *)&limit, NULL);
+    for (struct net_listener *l = loop->listeners; l != NULL; l = l->next) {
+        if (l->ops->flush != NULL)
+            l->ops->flush(l);
+    }
+    (void)uv_run(&loop->uv, UV_RUN_NOWAIT); /* lets go of the timer */
+}
+
 void net_loop_run(struct net_loop *loop)
 {
     (void)uv_run(&loop->uv, UV_RUN_DEFAULT);
     loop->paused = false; /* the end is the end of a pause, too */
     for (struct net_listener *l = loop->listeners; l != NULL; l = l->next)
         l->ops->drain(l);
+    if (loop->owed > 0)
+        await_answers(loop);
     close_all(loop);
     (void)uv_run(&loop->uv, UV_RUN_NOWAIT); /* lets the closed handles go */
+}
+
+void net_set_stop_wait(struct net_loop *loop, uint64_t ms)
+{
+    loop->stop_wait = ms;
 }
 
 static void close_handle(uv_handle_t *handle, void *arg)
@@ -121,6 +166,8 @@ static void set_paused(struct net_loop *loop, bool paused)
     if (loop->paused == paused)
         return;
     loop->paused = paused;
+    if (paused)
+        loop->paused_at = uv_now(&loop->uv);
     for (struct net_listener *l = loop->listeners; l != NULL; l = l->next)
         l->ops->pause(l, paused);
 }
@@ -133,6 +180,17 @@ void net_pause(struct net_loop *loop)
 void net_resume(struct net_loop *loop)
 {
     set_paused(loop, false);
+}
+
+void net_wake(struct net_loop *loop)
+{
+    (void)uv_async_send(&loop->wake);
+}
+
+void net_on_wake(struct net_loop *loop, void (*call)(void *arg), void *arg)
+{
+    loop->wake_call = call;
+    loop->wake_arg = arg;
 }
 
 void net_on_wait(struct net_loop *loop, void (*call)(void *arg), void *arg)

@@ -20,8 +20,9 @@
     X(socket_errors, "errors of accept and receive calls")                                                             \
     X(connections, "connections accepted, HTTP included")                                                              \
     X(connections_open, "of them open now")                                                                            \
-    X(connections_refused, "closed at once: over the limit")                                                           \
-    X(connections_idle, "closed by the idle timeout")                                                                  \
+    X(connections_refused, "closed at once: over a limit, of all or of one peer")                                      \
+    X(connections_idle, "closed because nothing came for too long")                                                    \
+    X(connections_stalled, "of them, closed with half a frame waiting")                                                \
     X(connections_reset, "ended by an error of the network")                                                           \
     X(frames, "frames of streams")                                                                                     \
     X(stream_octets, "octets read from streams, broken ones included")                                                 \
@@ -50,23 +51,35 @@ int net_loop_signals(struct net_loop *loop, struct errmsg *err);
 
 /*
  * Runs until net_stop(). Then what the kernel had received for open sockets is read and handed on (bounded: a sender
- * that goes on cannot keep it up), streams that end inside a frame are reported, and all listeners are closed. A loop
- * runs once.
+ * that goes on cannot keep it up), HTTP answers that were put off are waited for (net_set_stop_wait()), streams that
+ * end inside a frame are reported, and all listeners are closed. A loop runs once.
  */
 void net_loop_run(struct net_loop *loop);
 
 /* Ends net_loop_run() soon. May be called from a callback, another thread or a signal handler, also before the run. */
 void net_stop(struct net_loop *loop);
 
+/* How long the end of net_loop_run() waits for HTTP answers that are owed; before it the default is 5000 ms. */
+void net_set_stop_wait(struct net_loop *loop, uint64_t ms);
+
 /* Closes what is open and releases everything. Not from a callback. NULL is fine. */
 void net_loop_free(struct net_loop *loop);
 
 /*
  * Stops and continues reading from all TCP, TLS and HTTP connections, and accepting new ones. May be called from
- * callbacks: frames that were read already (up to 64 KiB a connection) are still handed on. Idle times run on.
+ * callbacks. After net_pause() no frame of a stream is handed on: those that were read already (up to 64 KiB a
+ * connection) wait, and come, not from within net_resume(), but soon after it. Nothing that waits because of a pause
+ * times out. HTTP requests that are owed an answer get it all the same. The end of net_loop_run() ends a pause.
  */
 void net_pause(struct net_loop *loop);
 void net_resume(struct net_loop *loop);
+
+/*
+ * Makes the loop call what net_on_wake() set, on its own thread, soon; several wakes may become one call. From any
+ * thread, until net_loop_free(). Also while net_loop_run() waits for HTTP answers at its end.
+ */
+void net_wake(struct net_loop *loop);
+void net_on_wake(struct net_loop *loop, void (*call)(void *arg), void *arg); /* before net_loop_run() */
 
 /* Called each time before the loop waits for something to happen: the place to flush output. NULL: nothing. */
 void net_on_wait(struct net_loop *loop, void (*call)(void *arg), void *arg);

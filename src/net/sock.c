@@ -44,24 +44,37 @@ static bool is_any6(const struct sockaddr *sa)
     return IN6_IS_ADDR_UNSPECIFIED(&sin6.sin6_addr);
 }
 
-static int prepare(int fd, const struct addrinfo *ai)
+/*
+ * The first socket of a shared address is bound without SO_REUSEPORT, so that the kernel refuses it if anybody else is
+ * there, and opened to the ones that join only then. A look beforehand would leave a gap for a second program.
+ */
+static int bind_shared(int fd, const struct addrinfo *ai, enum net_share share)
+{
+    if (share == NET_SHARE_JOIN && sock_set(fd, SOL_SOCKET, SO_REUSEPORT, 1) < 0)
+        return -1;
+    if (bind(fd, ai->ai_addr, ai->ai_addrlen) < 0)
+        return -1;
+    return share == NET_SHARE_FIRST ? sock_set(fd, SOL_SOCKET, SO_REUSEPORT, 1) : 0;
+}
+
+static int prepare(int fd, const struct addrinfo *ai, enum net_share share)
 {
     if (ai->ai_family == AF_INET6 && sock_set(fd, IPPROTO_IPV6, IPV6_V6ONLY, !is_any6(ai->ai_addr)) < 0)
         return -1;
     /* TCP: a port in TIME_WAIT is free. UDP: two sockets on one port would share the datagrams unnoticed. */
     if (ai->ai_socktype == SOCK_STREAM && sock_set(fd, SOL_SOCKET, SO_REUSEADDR, 1) < 0)
         return -1;
-    if (bind(fd, ai->ai_addr, ai->ai_addrlen) < 0)
+    if (bind_shared(fd, ai, share) < 0)
         return -1;
     return ai->ai_socktype == SOCK_STREAM ? listen(fd, SOMAXCONN) : 0;
 }
 
-static int open_one(const struct addrinfo *ai)
+static int open_one(const struct addrinfo *ai, enum net_share share)
 {
     int fd = socket(ai->ai_family, ai->ai_socktype | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (fd < 0)
         return -1;
-    if (prepare(fd, ai) == 0)
+    if (prepare(fd, ai, share) == 0)
         return fd;
     int saved = errno;
     (void)close(fd);
@@ -69,7 +82,7 @@ static int open_one(const struct addrinfo *ai)
     return -1;
 }
 
-static int listen_host(int type, const char *host, uint16_t port, struct errmsg *err)
+static int listen_host(int type, const char *host, uint16_t port, enum net_share share, struct errmsg *err)
 {
     struct addrinfo *list;
     int rc = resolve(host, port, type, AI_PASSIVE, &list);
@@ -77,7 +90,7 @@ static int listen_host(int type, const char *host, uint16_t port, struct errmsg 
         return errmsg_set(err, "%s: %s", host, rc == EAI_SYSTEM ? strerror(errno) : gai_strerror(rc));
     int fd = -1;
     for (const struct addrinfo *ai = list; ai != NULL && fd < 0; ai = ai->ai_next)
-        fd = open_one(ai);
+        fd = open_one(ai, share);
     int saved = errno;
     freeaddrinfo(list);
     if (fd < 0) {
@@ -89,13 +102,13 @@ static int listen_host(int type, const char *host, uint16_t port, struct errmsg 
     return fd;
 }
 
-int sock_listen(int type, const char *host, uint16_t port, struct errmsg *err)
+int sock_listen(int type, const char *host, uint16_t port, enum net_share share, struct errmsg *err)
 {
     if (host != NULL && host[0] != '\0' && strcmp(host, "*") != 0)
-        return listen_host(type, host, port, err);
-    int fd = listen_host(type, "::", port, err);
+        return listen_host(type, host, port, share, err);
+    int fd = listen_host(type, "::", port, share, err);
     if (fd < 0 && (errno == EAFNOSUPPORT || errno == EADDRNOTAVAIL)) /* a host without IPv6 */
-        fd = listen_host(type, "0.0.0.0", port, err);
+        fd = listen_host(type, "0.0.0.0", port, share, err);
     return fd;
 }
 
@@ -119,17 +132,15 @@ void sock_addr(const struct sockaddr *sa, struct hep_addr *ret_addr, uint16_t *r
     }
 }
 
-uint16_t sock_port(int fd)
+void sock_local(int fd, struct hep_addr *ret_addr, uint16_t *ret_port)
 {
     union {
         struct sockaddr sa;
         struct sockaddr_storage storage;
     } local = { .storage = { 0 } };
     socklen_t len = sizeof(local);
-    struct hep_addr addr;
-    uint16_t port;
-    if (getsockname(fd, &local.sa, &len) < 0)
-        return 0;
-    sock_addr(&local.sa, &addr, &port);
-    return port;
+    *ret_addr = (struct hep_addr){ 0 };
+    *ret_port = 0;
+    if (getsockname(fd, &local.sa, &len) == 0)
+        sock_addr(&local.sa, ret_addr, ret_port);
 }

@@ -98,7 +98,9 @@ static void udp_refresh(struct net_listener *listener)
     socklen_t len = sizeof(info);
     if (getsockopt(u->fd, SOL_SOCKET, SO_MEMINFO, info, &len) < 0 || len <= SK_MEMINFO_DROPS * sizeof(info[0]))
         return;
-    u->base.loop->counters.kernel_drops += info[SK_MEMINFO_DROPS] - u->drops;
+    uint32_t more = info[SK_MEMINFO_DROPS] - u->drops; /* modulo 2^32, like the counter */
+    u->base.loop->counters.kernel_drops += more;
+    u->base.kernel_drops += more;
     u->drops = info[SK_MEMINFO_DROPS];
 }
 
@@ -133,7 +135,7 @@ static const struct listener_ops udp_ops = {
 /* Asks for a buffer beyond net.core.rmem_max if allowed to, and returns what was granted. */
 static size_t set_rcvbuf(int fd, size_t want)
 {
-    int value = want == 0 ? (int)NET_RCVBUF_DEFAULT : want > INT32_MAX / 2 ? INT32_MAX / 2 : (int)want;
+    int value = want > INT32_MAX / 2 ? INT32_MAX / 2 : (int)want;
     if (sock_set(fd, SOL_SOCKET, SO_RCVBUFFORCE, value) < 0)
         (void)sock_set(fd, SOL_SOCKET, SO_RCVBUF, value);
     int granted = 0;
@@ -168,8 +170,9 @@ int udp_listen(struct net_listener **ret, struct net_loop *loop, const struct ne
         (void)close(fd);
         return errmsg_set(err, "udp: %s", uv_strerror(rc));
     }
-    u->base =
-        (struct net_listener){ .ops = &udp_ops, .loop = loop, .refs = 1, .rcvbuf = set_rcvbuf(fd, options->rcvbuf) };
+    u->base = (struct net_listener){ .ops = &udp_ops, .loop = loop, .refs = 1 };
+    u->base.rcvbuf_asked = options->rcvbuf == 0 ? NET_RCVBUF_DEFAULT : options->rcvbuf;
+    u->base.rcvbuf = set_rcvbuf(fd, u->base.rcvbuf_asked);
     u->fd = fd;
     u->slot = slot;
     u->slots = slots;

@@ -111,7 +111,7 @@ static void test_connection_limit(void **state)
 {
     (void)state;
     struct server s;
-    struct net_listen_options o = { .host = "127.0.0.1", .max_connections = 2 };
+    struct net_listen_options o = { .host = "127.0.0.1", .max_connections = 2, .max_per_peer = 2 };
     uint8_t frame[20];
     server_start(&s, NET_TCP, &o);
     int a = connect_to(SOCK_STREAM, s.port);
@@ -152,6 +152,7 @@ static void test_idle_timeout(void **state)
     struct net_counters c = server_stop(&s);
     assert_in_order(&s, 1);
     assert_int_equal(c.connections_idle, 1);
+    assert_int_equal(c.connections_stalled, 1);
     assert_int_equal(c.streams_cut, 1);
     assert_int_equal(s.error, HEP_ERR_TRUNCATED);
     server_free(&s);
