@@ -10,6 +10,7 @@
 struct hot;     /* hot.h: groups in memory */
 struct catalog; /* catalog.h: sealed files, open and their filters */
 struct duck;    /* duck.h */
+struct footer_source;
 
 struct lake {
     struct store base;
@@ -17,12 +18,16 @@ struct lake {
     const struct vfs *vfs;
     char dir[VFS_PATH_MAX]; /* of the lake: data_dir/lake */
     struct manifest *manifest;
+    struct footer_source *footers; /* while the MANIFEST is opened */
     struct hot *hot; /* NULL: read only */
     struct catalog *catalog;
     struct duck *duck;    /* NULL until the first scan needs it */
     pthread_mutex_t lock; /* of what is below */
     struct store_retention retention;
     struct store_figures count; /* the counters in it */
+    struct {
+        int64_t merge_after_us, disk_after_us; /* lake_tend() leaves them alone until then */
+    } tend;                                    /* its thread's alone */
 };
 
 /*

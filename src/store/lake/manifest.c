@@ -79,6 +79,8 @@ static void install(struct manifest *m, const struct manifest_change *c, struct 
     manifest_set_mark(old, c);
     pthread_mutex_lock(&m->pin_lock);
     m->current = set;
+    if (c->visible != NULL)
+        c->visible(c->arg);
     pthread_mutex_unlock(&m->pin_lock);
     remove_state(m, old, set);
     manifest_unpin(old);

@@ -70,6 +70,9 @@ struct manifest_change {
     size_t position_count;
     const char *state; /* path of the call-state snapshot, replacing the last; NULL keeps that */
     uint64_t max_seq;  /* highest number given out so far; 0 if unknown */
+    /* Called at the moment from which pins see the change, under the lock that they are taken under. May be NULL. */
+    void (*visible)(void *arg);
+    void *arg;
 };
 
 /* ------------------------------------------------------------------------------------------------ opening */
@@ -157,6 +160,9 @@ struct manifest_pin;
 /* Takes the present set; a lock held for an instant. To be given to manifest_unpin(), which may unlink files. */
 struct manifest_pin *manifest_pin(struct manifest *m);
 void manifest_unpin(struct manifest_pin *pin); /* NULL is fine */
+
+/* The same, and calls fn(arg) under the same lock: what it sees belongs to the set, with regard to change.visible(). */
+struct manifest_pin *manifest_pin_with(struct manifest *m, void (*fn)(void *arg), void *arg);
 
 uint64_t manifest_pin_epoch(const struct manifest_pin *pin); /* highest that was committed */
 size_t manifest_pin_count(const struct manifest_pin *pin);

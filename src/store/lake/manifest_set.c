@@ -214,13 +214,20 @@ void manifest_set_mark(const struct manifest_pin *old, const struct manifest_cha
 
 /* ------------------------------------------------------------------------------------------------ pins */
 
-struct manifest_pin *manifest_pin(struct manifest *m)
+struct manifest_pin *manifest_pin_with(struct manifest *m, void (*fn)(void *arg), void *arg)
 {
     pthread_mutex_lock(&m->pin_lock);
     struct manifest_pin *set = m->current;
     atomic_fetch_add_explicit(&set->refs, 1, memory_order_relaxed);
+    if (fn != NULL)
+        fn(arg);
     pthread_mutex_unlock(&m->pin_lock);
     return set;
+}
+
+struct manifest_pin *manifest_pin(struct manifest *m)
+{
+    return manifest_pin_with(m, NULL, NULL);
 }
 
 void manifest_unpin(struct manifest_pin *pin)

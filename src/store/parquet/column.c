@@ -80,7 +80,7 @@ static int take_dictionary(struct pq_writer *w, const struct pq_chunk *k)
     for (size_t s = 0; s < k->data->dictionary_count; s++) {
         const struct pq_segment *seg = &k->data->dictionary[s];
         for (size_t i = 0; i < seg->rows && rc == PQ_OK; i++)
-            rc = pq_dict_append(&w->dict, value_at(seg, width, i));
+            rc = pq_dict_append(&w->dict, seg->slices != NULL ? seg->slices[i] : value_at(seg, width, i));
     }
     return rc;
 }
@@ -344,6 +344,29 @@ static int put_ready_pages(struct pq_writer *w, struct pq_chunk *k)
     return rc;
 }
 
+static int put_null_page(struct pq_writer *w, struct pq_chunk *k, size_t first, size_t rows)
+{
+    struct pq_page page = { .encoding = PQ_ENCODING_PLAIN, .values = rows };
+    struct pq_page_note note = { .first_row = first, .nulls = rows, .null_page = true };
+    buf_reset(&w->raw);
+    pq_levels_put(&w->raw, k->column, NULL, rows, rows, NULL);
+    int rc = put_raw(w, k, &page, &note);
+    return rc == PQ_OK ? pq_note_add(w, &note) : rc;
+}
+
+static int put_null_pages(struct pq_writer *w, struct pq_chunk *k)
+{
+    int rc = PQ_OK;
+    if (!k->column->nullable)
+        return pq_writer_fail(w, PQ_ERR_USAGE, "a NULL in a column that has none");
+    for (size_t row = 0, n = 0; row < k->rows && rc == PQ_OK; row += n) {
+        n = k->rows - row < PQ_PAGE_ROWS_MAX ? k->rows - row : PQ_PAGE_ROWS_MAX;
+        rc = put_null_page(w, k, row, n);
+    }
+    k->nulls = k->rows;
+    return rc;
+}
+
 static int put_built_pages(struct pq_writer *w, struct pq_chunk *k)
 {
     int rc = prepare(w, k);
@@ -368,7 +391,10 @@ int pq_chunk_write(struct pq_writer *w, struct pq_chunk *k)
         rc = reserve_numbers(&w->levels, &w->levels_cap, w->page_rows);
     if (rc != PQ_OK)
         return rc;
-    rc = k->data->kind == PQ_DATA_PAGES ? put_ready_pages(w, k) : put_built_pages(w, k);
+    if (k->data->kind == PQ_DATA_PAGES)
+        rc = put_ready_pages(w, k);
+    else
+        rc = k->data->kind == PQ_DATA_NULLS ? put_null_pages(w, k) : put_built_pages(w, k);
     if (rc == PQ_OK && k->compressed > PQ_CHUNK_MAX)
         rc = PQ_ERR_LIMIT;
     return rc;

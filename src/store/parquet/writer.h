@@ -48,12 +48,15 @@ struct pq_segment {
     const uint32_t *offsets; /* PQ_BYTE_ARRAY: rows + 1 places in bytes */
     const uint8_t *bytes;
     const uint32_t *codes; /* PQ_DATA_CODES: entry of the dictionary, or PQ_NULL_CODE */
+    /* Of a dictionary: its entries one by one, instead of the three above; ptr never NULL, lengths fit the type. */
+    const struct pq_slice *slices;
 };
 
 enum pq_data_kind {
     PQ_DATA_FLAT,  /* segments of values */
     PQ_DATA_CODES, /* segments of codes, and segments of dictionary entries (no NULLs) that they count through */
     PQ_DATA_PAGES, /* ready pages; column PQ_BYTE_ARRAY, not nullable, neither bloom nor stats */
+    PQ_DATA_NULLS, /* nothing but NULLs: segments with nothing but `rows`. In pages as large as may be */
 };
 
 struct pq_data {
