@@ -2,6 +2,8 @@
  * The executable: main.c holds the table of sub-commands, cmd_*.c is one each, the other files are what they share.
  *
  * opt       command lines by table
+ * conf_opt  flags of the configuration, from its table
+ * log       the log of commands that run on
  * report    what goes to standard error: errors, limited in number, and the sums at the end
  * select    which messages: by payload type, address, text
  * vendor    vendor keys given on the command line
@@ -15,13 +17,20 @@
 #define CMD_CMD_H
 
 #include "cmd/opt.h"
+#include "hep/hep.h"
+
+/* "0.1.0" */
+#define HEPCAT_VERSION_TEXT_(a, b, c) #a "." #b "." #c
+#define HEPCAT_VERSION_TEXT(a, b, c)  HEPCAT_VERSION_TEXT_(a, b, c)
+#define HEPCAT_VERSION                HEPCAT_VERSION_TEXT(HEP_VERSION_MAJOR, HEP_VERSION_MINOR, HEP_VERSION_PATCH)
 
 /* Exit statuses. */
 enum { EXIT_OK = 0, EXIT_BAD_INPUT = 1, EXIT_USAGE = 2 };
 
-extern const struct opt_command cmd_decode_help, cmd_demo_help, cmd_encode_help;
+extern const struct opt_command cmd_check_help, cmd_decode_help, cmd_demo_help, cmd_encode_help;
 
 /* argv[0] is the name of the sub-command. Returns the exit status. */
+int cmd_check(int argc, char **argv);
 int cmd_decode(int argc, char **argv);
 int cmd_demo(int argc, char **argv);
 int cmd_encode(int argc, char **argv);

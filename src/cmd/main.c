@@ -15,6 +15,7 @@ static const struct {
     { &cmd_decode_help, cmd_decode },
     { &cmd_encode_help, cmd_encode },
     { &cmd_demo_help, cmd_demo },
+    { &cmd_check_help, cmd_check },
 };
 #define COMMAND_COUNT (sizeof(commands) / sizeof(commands[0]))
 

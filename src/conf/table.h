@@ -1,0 +1,129 @@
+/*
+ * Every key of the configuration, one row each:
+ *
+ *     K(                member, path, type, default, least, most, words, RELOAD or RESTART, help)
+ *     F(flag, metavar,  member, path, type, default, least, most, words, RELOAD or RESTART, help)
+ *
+ * F rows are flags of `hepcat serve` as well. The row makes the member of struct conf, the key in YAML, the environment
+ * variable (HEPCAT_ and the path in capitals), the flag, its help, and the documentation.
+ *
+ * default: text as in the environment, lists with commas; "" is "not set". least, most: limits of numbers, sizes
+ * (octets), durations (microseconds) and percents; for lists the count of values, for texts nothing. words: of an ENUM,
+ * "a|b|c" in the order of the constants in conf.h; of a number, a word that stands for CONF_INHERIT. RELOAD: SIGHUP is
+ * enough after a change. The keys of a section stand together.
+ */
+#ifndef CONF_TABLE_H
+#define CONF_TABLE_H
+
+#define CONF_USEC(n) ((uint64_t)(n))
+#define CONF_MSEC(n) (CONF_USEC(n) * 1000)
+#define CONF_SEC(n)  (CONF_MSEC(n) * 1000)
+#define CONF_DAYS(n) (CONF_SEC(n) * 86400)
+#define CONF_MB(n)   ((uint64_t)(n)*1000000)
+#define CONF_KIB(n)  ((uint64_t)(n) << 10)
+#define CONF_MIB(n)  ((uint64_t)(n) << 20)
+#define CONF_GIB(n)  ((uint64_t)(n) << 30)
+#define CONF_TIB(n)  ((uint64_t)(n) << 40)
+#define CONF_PIB(n)  ((uint64_t)(n) << 50)
+
+/* clang-format off */
+#define CONF_TABLE(K, F) \
+    F("data", "DIR", data, "data", PATH, "./data", 0, 0, NULL, RESTART, \
+      "directory that holds everything") \
+    F("listen", "URL...", listen, "listen", LISTENS, "udp://[::]:9060,tcp://[::]:9060", 0, 64, NULL, RESTART, \
+      "where HEP is received: udp, tcp, tls, http or https://ADDR:PORT") \
+    F("memory", "SIZE", memory, "memory", SIZE, "512MB", CONF_MB(192), CONF_TIB(1), NULL, RESTART, \
+      "limit of all processes together") \
+    F("node", "N", node, "node", NUMBER, "0", 0, UINT32_MAX, NULL, RESTART, \
+      "number of this server in a cluster; 0: derived from the machine") \
+    \
+    F("http", "ADDR:PORT", http_listen, "http.listen", ADDRESS, "127.0.0.1:9080", 0, 0, NULL, RESTART, \
+      "where API and user interface are served") \
+    F("token", "TOKEN", http_token, "http.token", SECRET, "", 0, 0, NULL, RELOAD, \
+      "every HTTP request needs it; without one only loopback is served") \
+    \
+    F("cert", "FILE", tls_cert, "tls.cert", PATH, "", 0, 0, NULL, RELOAD, \
+      "certificate chain of the tls and https listeners, PEM") \
+    F("cert-key", "FILE", tls_key, "tls.key", PATH, "", 0, 0, NULL, RELOAD, \
+      "its private key, PEM; not set: in the file of the certificate") \
+    F("client-ca", "FILE", tls_client_ca, "tls.client_ca", PATH, "", 0, 0, NULL, RELOAD, \
+      "TLS clients must show a certificate of this CA") \
+    \
+    F("key", "KEY...", hep_keys, "hep.keys", SECRETS, "", 0, 64, NULL, RELOAD, \
+      "authentication keys, one of which a message must carry") \
+    F("allow", "NET...", hep_allow, "hep.allow", NETS, "", 0, 1024, NULL, RELOAD, \
+      "networks that may send HEP; none: all") \
+    K(hep_clock_window_us, "hep.clock_window", DURATION, "1d", CONF_SEC(1), CONF_DAYS(36500), NULL, RELOAD, \
+      "a capture time is believed within this distance of the time of receipt") \
+    K(hep_sender_rate, "hep.sender_rate", NUMBER, "0", 0, 100000000, NULL, RELOAD, \
+      "frames a second that one sender may send; 0: no limit") \
+    K(hep_sender_share, "hep.sender_share", PERCENT, "100%", 1, 100, NULL, RELOAD, \
+      "part of the stored octets that one sender may fill") \
+    K(hep_senders_max, "hep.senders_max", NUMBER, "10000", 16, 1000000, NULL, RESTART, \
+      "senders that are accounted one by one") \
+    \
+    K(ingest_workers, "ingest.workers", NUMBER, "0", 0, 64, NULL, RESTART, \
+      "receiving threads; 0: one a core, at most 8") \
+    K(ingest_rcvbuf, "ingest.rcvbuf", SIZE, "4MiB", CONF_KIB(64), CONF_GIB(1), NULL, RESTART, \
+      "receive buffer of a UDP socket") \
+    K(ingest_connections, "ingest.connections", NUMBER, "1024", 1, 100000, NULL, RESTART, \
+      "connections of a TCP or TLS listener") \
+    K(ingest_idle_timeout_us, "ingest.idle_timeout", DURATION, "0", 0, CONF_DAYS(30), NULL, RESTART, \
+      "a connection that sends nothing for so long is closed; 0: never") \
+    K(ingest_body_max, "ingest.body_max", SIZE, "8MiB", CONF_KIB(64), CONF_GIB(1), NULL, RESTART, \
+      "largest body of an HTTP POST") \
+    \
+    K(wal_sync, "wal.sync", ENUM, "interval", 0, 0, "interval|always|off", RESTART, \
+      "when what was received is made durable") \
+    K(wal_interval_us, "wal.interval", DURATION, "100ms", CONF_MSEC(1), CONF_SEC(10), NULL, RESTART, \
+      "time between commits; a power loss can cost what came in one of them") \
+    \
+    K(seal_interval_us, "seal.interval", DURATION, "60s", CONF_SEC(1), CONF_SEC(3600), NULL, RELOAD, \
+      "time after which rows leave memory for files") \
+    K(seal_compression, "seal.compression", NUMBER, "1", 1, 9, NULL, RELOAD, \
+      "level of zstd: a higher one saves some space and costs much time") \
+    \
+    F("days", "N", retention_days, "retention.days", NUMBER, "30", 0, 36500, NULL, RELOAD, \
+      "days that messages are kept; 0: no limit") \
+    K(retention_bytes, "retention.bytes", SIZE, "0", 0, CONF_PIB(1), NULL, RELOAD, \
+      "size of a table above which its oldest messages go; 0: no limit") \
+    K(retention_disk, "retention.disk", PERCENT, "80%", 1, 100, NULL, RELOAD, \
+      "part of the disk that may be in use before the oldest messages go") \
+    K(retention_sip_days, "retention.sip.days", NUMBER, "inherit", 0, 36500, "inherit", RELOAD, \
+      "the same for SIP messages alone") \
+    K(retention_sip_bytes, "retention.sip.bytes", SIZE, "inherit", 0, CONF_PIB(1), "inherit", RELOAD, \
+      "the same for SIP messages alone") \
+    K(retention_media_days, "retention.media.days", NUMBER, "inherit", 0, 36500, "inherit", RELOAD, \
+      "the same for RTCP and quality reports") \
+    K(retention_media_bytes, "retention.media.bytes", SIZE, "inherit", 0, CONF_PIB(1), "inherit", RELOAD, \
+      "the same for RTCP and quality reports") \
+    K(retention_log_days, "retention.log.days", NUMBER, "inherit", 0, 36500, "inherit", RELOAD, \
+      "the same for log lines") \
+    K(retention_log_bytes, "retention.log.bytes", SIZE, "inherit", 0, CONF_PIB(1), "inherit", RELOAD, \
+      "the same for log lines") \
+    K(retention_other_days, "retention.other.days", NUMBER, "inherit", 0, 36500, "inherit", RELOAD, \
+      "the same for everything else") \
+    K(retention_other_bytes, "retention.other.bytes", SIZE, "inherit", 0, CONF_PIB(1), "inherit", RELOAD, \
+      "the same for everything else") \
+    \
+    K(query_threads, "query.threads", NUMBER, "0", 0, 256, NULL, RESTART, \
+      "threads of a search; 0: one a core") \
+    K(query_memory, "query.memory", SIZE, "96MB", CONF_MB(32), CONF_TIB(1), NULL, RESTART, \
+      "memory of all searches, part of the limit above") \
+    K(query_timeout_us, "query.timeout", DURATION, "30s", CONF_MSEC(100), CONF_SEC(3600), NULL, RELOAD, \
+      "a search that takes longer ends with what it has") \
+    K(query_scans, "query.scans", NUMBER, "2", 1, 64, NULL, RESTART, \
+      "searches at the same time; further ones wait") \
+    K(query_temp_max, "query.temp_max", SIZE, "1GiB", 0, CONF_TIB(64), NULL, RESTART, \
+      "disk space that searches may use for a while") \
+    \
+    K(search_headers, "search.headers", NAMES, "", 0, 16, NULL, RESTART, \
+      "further SIP headers to keep as columns, such as X-CID") \
+    \
+    F("log-level", "LEVEL", log_level, "log.level", ENUM, "info", 0, 0, "error|warning|info|debug", RELOAD, \
+      "what is logged on standard error") \
+    F("log-format", "FORMAT", log_format, "log.format", ENUM, "text", 0, 0, "text|json", RELOAD, \
+      "how: lines for people, or a JSON object a line")
+/* clang-format on */
+
+#endif
