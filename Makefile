@@ -6,7 +6,7 @@ CMAKE = cmake -S . -DCMAKE_BUILD_TYPE=RelWithDebInfo
 .PHONY: help build run test build-asan asan tsan lint fuzz bench format install clean
 
 help:
-	@echo "make run     build, make a sample capture and decode it"
+	@echo "make run     build, start the server on ./data with made-up calls (DEMO=0: without)"
 	@echo "make test    build, then all tests, sanitizers included"
 	@echo "make build   $(BUILD)/hepcat"
 	@echo "make asan | tsan | lint | fuzz | bench | format | install | clean"
@@ -17,8 +17,7 @@ build:
 	@cmake --build $(BUILD) -j$(JOBS) --target hepcat sample
 
 run: build
-	@$(BUILD)/sample --calls 1 --pcap $(BUILD)/sample.pcap
-	$(BUILD)/hepcat decode --format text $(BUILD)/sample.pcap
+	@tools/run.sh $(BUILD)
 
 # All tests, on the plain build and on one with address and undefined behaviour sanitizers, in one ctest run: its
 # closing line counts them all.

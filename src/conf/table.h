@@ -53,7 +53,7 @@
       "authentication keys, one of which a message must carry") \
     F("allow", "NET...", hep_allow, "hep.allow", NETS, "", 0, 1024, NULL, RELOAD, \
       "networks that may send HEP; none: all") \
-    K(hep_clock_window_us, "hep.clock_window", DURATION, "1d", CONF_SEC(1), CONF_DAYS(36500), NULL, RELOAD, \
+    K(hep_clock_window_us, "hep.clock_window", DURATION, "1d", CONF_SEC(1), CONF_DAYS(36500), NULL, RESTART, \
       "a capture time is believed within this distance of the time of receipt") \
     K(hep_sender_rate, "hep.sender_rate", NUMBER, "0", 0, 100000000, NULL, RELOAD, \
       "frames a second that one sender may send; 0: no limit") \
@@ -78,9 +78,9 @@
     K(wal_interval_us, "wal.interval", DURATION, "100ms", CONF_MSEC(1), CONF_SEC(10), NULL, RESTART, \
       "time between commits; a power loss can cost what came in one of them") \
     \
-    K(seal_interval_us, "seal.interval", DURATION, "60s", CONF_SEC(1), CONF_SEC(3600), NULL, RELOAD, \
+    K(seal_interval_us, "seal.interval", DURATION, "60s", CONF_SEC(1), CONF_SEC(3600), NULL, RESTART, \
       "time after which rows leave memory for files") \
-    K(seal_compression, "seal.compression", NUMBER, "1", 1, 9, NULL, RELOAD, \
+    K(seal_compression, "seal.compression", NUMBER, "1", 1, 9, NULL, RESTART, \
       "level of zstd: a higher one saves some space and costs much time") \
     \
     F("days", "N", retention_days, "retention.days", NUMBER, "30", 0, 36500, NULL, RELOAD, \
