@@ -1,0 +1,240 @@
+/* How the server is: reasons not to be well, figures for Prometheus, senders for people. */
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <time.h>
+
+#include "cmd/cmd.h"
+#include "cmd/log.h"
+#include "cmd/serve.h"
+#include "metrics/metrics.h"
+
+#define RECENT_US INT64_C(300000000) /* a loss is worth a word on /health for five minutes */
+
+static int64_t monotonic_us(void)
+{
+    struct timespec ts;
+    (void)clock_gettime(CLOCK_MONOTONIC, &ts);
+    return (int64_t)ts.tv_sec * 1000000 + ts.tv_nsec / 1000;
+}
+
+/* ------------------------------------------------------------------------------------------------ losses */
+
+/* Drops that mean a loss of what should have been kept, not a sender that is refused on purpose. */
+static uint64_t losses(const struct ingest_totals *t)
+{
+    return t->counters[INGEST_DROP_FULL] + t->counters[INGEST_DROP_SHARE] + t->counters[INGEST_DROP_RATE];
+}
+
+static void note(uint64_t now, uint64_t *before, int64_t *at, const char *what)
+{
+    if (now > *before) {
+        log_warning_of(what, "messages lost", log_text("why", what), log_number("more", now - *before),
+                       log_number("since_start", now));
+        *at = monotonic_us();
+    }
+    *before = now;
+}
+
+void serve_tick(struct server *s)
+{
+    struct ingest_totals t;
+    ingest_totals(s->ingest, &t);
+    pthread_mutex_lock(&s->state_lock);
+    note(t.net.kernel_drops, &s->recent.kernel_drops, &s->recent.kernel_drops_us,
+         "the kernel's UDP buffer was full: raise net.core.rmem_max, or send by TCP");
+    note(losses(&t), &s->recent.drops, &s->recent.drops_us, "no room, or over a sender's limit: see the senders");
+    pthread_mutex_unlock(&s->state_lock);
+}
+
+/* ------------------------------------------------------------------------------------------------ health */
+
+static void health_of_storage(const struct server *s, struct api_health *ret)
+{
+    struct store_figures f;
+    struct engine_figures e;
+    s->store->ops->figures(s->store, &f);
+    engine_figures(s->engine, &e);
+    if (f.disk_full)
+        api_health_add(ret, true, "disk_full", "no space for files: rows stay in memory and in the log until there is");
+    if (e.seal_failures > 0)
+        api_health_add(ret, true, "seal_failing", "%" PRIu64 " times in a row: %s", e.seal_failures, e.seal_error.text);
+    if (e.wal_error != 0)
+        api_health_add(ret, true, "log_failing", "write-ahead log: %s: rows are durable only once they are sealed",
+                       strerror(-e.wal_error));
+    if (f.hot_limit > 0 && f.hot_octets >= f.hot_limit)
+        api_health_add(ret, true, "memory_full", "rows in memory take %" PRIu64 " MiB, all they may: senders are held",
+                       f.hot_octets >> 20);
+    if (f.set_aside > 0)
+        api_health_add(ret, false, "files_set_aside", "%" PRIu64 " damaged files were set aside", f.set_aside);
+    if (e.replay.loss[WAL_LOSS_MIDDLE] + e.replay.loss[WAL_LOSS_SEGMENT] + e.replay.loss[WAL_LOSS_READ] > 0)
+        api_health_add(ret, false, "log_damaged",
+                       "%" PRIu64 " octets of the write-ahead log were unreadable at the start", e.replay.lost_octets);
+    if (e.not_kept > 0)
+        api_health_add(ret, true, "out_of_memory", "%" PRIu64 " rows could not be held in memory", e.not_kept);
+}
+
+static void health_of_listener(void *arg, const struct ingest_listener *l)
+{
+    if (l->worker == 0 && l->info.rcvbuf < l->info.rcvbuf_asked)
+        api_health_add(arg, false, "receive_buffer", "%s has a buffer of %zu octets only: raise net.core.rmem_max",
+                       l->url, l->info.rcvbuf);
+}
+
+static void health_of_ingest(struct server *s, struct api_health *ret)
+{
+    struct ingest_totals t;
+    ingest_totals(s->ingest, &t);
+    int64_t now = monotonic_us();
+    pthread_mutex_lock(&s->state_lock);
+    struct serve_recent r = s->recent;
+    pthread_mutex_unlock(&s->state_lock);
+    if (r.kernel_drops_us != 0 && now - r.kernel_drops_us < RECENT_US)
+        api_health_add(ret, false, "kernel_drops", "the kernel dropped datagrams lately, %" PRIu64 " since the start",
+                       r.kernel_drops);
+    if (r.drops_us != 0 && now - r.drops_us < RECENT_US)
+        api_health_add(ret, false, "drops", "messages were dropped lately, %" PRIu64 " since the start", r.drops);
+    if (t.paused > 0)
+        api_health_add(ret, false, "senders_held", "TCP, TLS and HTTP senders are held until there is room");
+    ingest_listeners(s->ingest, health_of_listener, ret);
+    if (ingest_is_open(s->ingest))
+        api_health_add(ret, false, "open_port", "anybody who reaches the HEP port can send: set hep.allow or hep.keys");
+}
+
+void serve_health(void *arg, struct api_health *ret)
+{
+    struct server *s = arg;
+    if (s->ingest == NULL) {
+        api_health_add(ret, true, "starting", "not receiving yet, or stopping");
+        return;
+    }
+    health_of_storage(s, ret);
+    health_of_ingest(s, ret);
+}
+
+bool serve_ready(void *arg)
+{
+    struct server *s = arg;
+    return s->ingest != NULL;
+}
+
+/* ------------------------------------------------------------------------------------------------ metrics */
+
+#define ROW(type, member, kind, name, help)                                                                            \
+    {                                                                                                                  \
+        name, METRICS_##kind, help, offsetof(struct type, member), false                                               \
+    }
+#define ROW_US(type, member, kind, name, help)                                                                         \
+    {                                                                                                                  \
+        name, METRICS_##kind, help, offsetof(struct type, member), true                                                \
+    }
+
+static const struct metrics_row ingest_rows[] = {
+    ROW(ingest_totals, senders, GAUGE, "senders", "senders accounted for, by worker"),
+    ROW(ingest_totals, senders_forgotten, COUNTER, "senders_forgotten_total",
+        "senders that had to make room for others"),
+    ROW_US(ingest_totals, paused_us, COUNTER, "senders_held_seconds_total", "time for which streams were held back"),
+    ROW(ingest_totals, posts_waiting, GAUGE, "http_posts_waiting", "POSTs waiting until their frames are durable"),
+    ROW(ingest_totals, posts_repeated, COUNTER, "http_posts_repeated_total", "POSTs known by their Idempotency-Key"),
+    { NULL, METRICS_COUNTER, NULL, 0, false },
+};
+
+static const struct metrics_row net_rows[] = {
+#define NET_ROW(name, text) ROW(net_counters, name, COUNTER, "net_" #name "_total", text),
+    NET_COUNTERS(NET_ROW)
+#undef NET_ROW
+        { NULL, METRICS_COUNTER, NULL, 0, false },
+};
+
+static const struct metrics_row api_rows[] = {
+    ROW(api_stats, requests, COUNTER, "api_requests_total", "HTTP requests to the API"),
+    ROW(api_stats, denied, COUNTER, "api_denied_total", "requests without the right token or host"),
+    ROW(api_stats, searches, COUNTER, "searches_total", "searches answered"),
+    ROW_US(api_stats, searches_us, COUNTER, "search_seconds_total", "time they took"),
+    ROW(api_stats, searches_running, GAUGE, "searches_running", "searches running now"),
+    ROW(api_stats, searches_waiting, GAUGE, "searches_waiting", "searches waiting for their turn"),
+    ROW(api_stats, searches_refused, COUNTER, "searches_refused_total", "searches refused: too many at once"),
+    { NULL, METRICS_COUNTER, NULL, 0, false },
+};
+
+/* Messages by what became of them, and those dropped by the reason. */
+static void metrics_of_frames(struct buf *out, const struct ingest_totals *t)
+{
+    for (int i = 0; i < INGEST_DROPS_BEGIN; i++) {
+        char name[64];
+        (void)snprintf(name, sizeof(name), "messages_%s_total", ingest_counter_name((enum ingest_counter)i));
+        metrics_one(out, name, METRICS_COUNTER, ingest_counter_text((enum ingest_counter)i), t->counters[i]);
+    }
+    metrics_family(out, "messages_dropped_total", METRICS_COUNTER, "messages not stored, by reason");
+    for (int i = INGEST_DROPS_BEGIN; i < INGEST_COUNTERS; i++) {
+        const char *labels[] = { "reason", ingest_counter_name((enum ingest_counter)i), NULL };
+        metrics_sample(out, "messages_dropped_total", labels, t->counters[i]);
+    }
+}
+
+static void metrics_of_listener(void *arg, const struct ingest_listener *l)
+{
+    char worker[16];
+    (void)snprintf(worker, sizeof(worker), "%u", l->worker);
+    const char *labels[] = { "url", l->url, "worker", worker, NULL };
+    if (l->info.transport == NET_UDP)
+        metrics_sample(arg, "listener_kernel_drops_total", labels, l->info.kernel_drops);
+}
+
+static void metrics_of_engine(struct server *s, struct buf *out)
+{
+    struct engine_figures e;
+    engine_figures(s->engine, &e);
+    metrics_write_wal(out, &e.wal, e.durable, e.wal_error != 0);
+    metrics_one(out, "unlogged_rows_total", METRICS_COUNTER, "rows taken while the log refused", e.unlogged);
+    metrics_one(out, "replayed_rows", METRICS_GAUGE, "rows brought back from the log at the start", e.replayed);
+    metrics_one(out, "seal_failures", METRICS_GAUGE, "seals that failed in a row", e.seal_failures);
+    metrics_seconds(out, "sealed_age_seconds", METRICS_GAUGE, "time since the last seal", e.sealed_us_ago);
+    metrics_seconds(out, "seal_thread_cpu_seconds_total", METRICS_COUNTER, "CPU time of the sealing thread",
+                    e.cpu_us[0]);
+    metrics_seconds(out, "tend_thread_cpu_seconds_total", METRICS_COUNTER,
+                    "CPU time of the thread that merges and retires files", e.cpu_us[1]);
+}
+
+static void metrics_of_process(struct buf *out)
+{
+    struct rusage u;
+    if (getrusage(RUSAGE_SELF, &u) != 0)
+        return;
+    uint64_t cpu = (uint64_t)(u.ru_utime.tv_sec + u.ru_stime.tv_sec) * 1000000 +
+                   (uint64_t)(u.ru_utime.tv_usec + u.ru_stime.tv_usec);
+    metrics_seconds(out, "process_cpu_seconds_total", METRICS_COUNTER, "CPU time of the server process", cpu);
+    metrics_one(out, "process_peak_rss_bytes", METRICS_GAUGE, "most memory that was resident",
+                (uint64_t)u.ru_maxrss * 1024);
+}
+
+void serve_metrics(void *arg, struct buf *out)
+{
+    struct server *s = arg;
+    struct store_figures f;
+    metrics_write_build(out, HEPCAT_VERSION);
+    metrics_of_process(out);
+    if (s->ingest == NULL)
+        return;
+    struct ingest_totals t;
+    struct api_stats a;
+    ingest_totals(s->ingest, &t);
+    metrics_table(out, ingest_rows, &t);
+    metrics_table(out, net_rows, &t.net);
+    metrics_of_frames(out, &t);
+    metrics_family(out, "listener_kernel_drops_total", METRICS_COUNTER, "datagrams dropped by the kernel, by socket");
+    ingest_listeners(s->ingest, metrics_of_listener, out);
+    metrics_of_engine(s, out);
+    s->store->ops->figures(s->store, &f);
+    metrics_write_store(out, &f);
+    api_stats(s->api, &a);
+    metrics_table(out, api_rows, &a);
+}
+
+int serve_senders(void *arg, void (*call)(void *call_arg, const struct ingest_sender *sender), void *call_arg)
+{
+    struct server *s = arg;
+    struct ingest *in = s->ingest;
+    return in == NULL ? 0 : ingest_senders(in, call, call_arg);
+}
