@@ -5,7 +5,8 @@
 
 #include "base/num.h"
 
-#define HELP_COLUMN 30
+#define HELP_COLUMN  30
+#define USUAL_STATUS "0 all was well, 1 some input was bad or could not be sent, 2 wrong usage"
 
 static const struct opt *find_name(const struct opt *opts, const char *name, size_t len)
 {
@@ -157,5 +158,5 @@ void opt_help(const struct opt_command *command)
     for (const struct opt *o = command->opts; o->name != NULL; o++)
         print_option(o);
     printf("  -h, --help                  this text\n\nExamples:\n%s", command->examples);
-    printf("\nExit status: 0 all was well, 1 some input was bad or could not be sent, 2 wrong usage.\n");
+    printf("\nExit status: %s.\n", command->status != NULL ? command->status : USUAL_STATUS);
 }

@@ -45,6 +45,7 @@ struct opt_command {
     const char *about;   /* paragraphs before the options */
     const char *examples;
     const struct opt *opts;
+    const char *status; /* exit statuses; NULL: the usual ones */
 };
 
 enum opt_result { OPT_RUN, OPT_HELP, OPT_ERROR };

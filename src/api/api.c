@@ -1,0 +1,183 @@
+#include "api/api.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "api/internal.h"
+#include "net/sock.h"
+
+#define STACK_SIZE     ((size_t)1 << 20)
+#define REQUEST_MEMORY ((size_t)64 << 10) /* octets of a request's line and headers, among others */
+
+static unsigned or_default(unsigned v, unsigned usual)
+{
+    return v == 0 ? usual : v;
+}
+
+static void on_connection(void *arg, struct MHD_Connection *mc, void **context,
+                          enum MHD_ConnectionNotificationCode what)
+{
+    struct api *a = arg;
+    if (what != MHD_CONNECTION_NOTIFY_STARTED) {
+        api_conn_remove(&a->conns, *context);
+        *context = NULL;
+        return;
+    }
+    const union MHD_ConnectionInfo *info = MHD_get_connection_info(mc, MHD_CONNECTION_INFO_CONNECTION_FD);
+    if (info != NULL)
+        *context = api_conn_add(&a->conns, info->connect_fd, a->request_ms);
+}
+
+/* ------------------------------------------------------------------------------------------------ token */
+
+static bool is_loopback(const struct hep_addr *a)
+{
+    static const uint8_t one6[16] = { [15] = 1 };
+    return a->len == 4 ? a->octets[0] == 127 : a->len == 16 && memcmp(a->octets, one6, 16) == 0;
+}
+
+static int check_token(const struct api *a, const char *token, struct errmsg *err)
+{
+    size_t len = token == NULL ? 0 : strlen(token);
+    if (len > API_TOKEN_MAX)
+        return errmsg_set(err, "the token is longer than %d octets", API_TOKEN_MAX);
+    if (len == 0 && !a->loopback)
+        return errmsg_set(err, "without a token only a loopback address is served (127.0.0.1, ::1): configure a token, "
+                               "or another address");
+    return 0;
+}
+
+int api_set_token(struct api *a, const char *token, struct errmsg *err)
+{
+    if (check_token(a, token, err) != 0)
+        return -1;
+    (void)pthread_rwlock_wrlock(&a->token_lock);
+    memset(a->token, 0, sizeof(a->token));
+    if (token != NULL)
+        memcpy(a->token, token, strlen(token));
+    (void)pthread_rwlock_unlock(&a->token_lock);
+    return 0;
+}
+
+void api_set_search_ms(struct api *a, unsigned ms)
+{
+    atomic_store(&a->search_ms, or_default(ms, 30000));
+}
+
+/* ------------------------------------------------------------------------------------------------ start */
+
+/* The descriptor, or -1. */
+static int open_socket(struct api *a, const struct api_options *o, struct errmsg *err)
+{
+    struct hep_addr addr;
+    int fd = sock_listen(SOCK_STREAM, o->host == NULL ? "127.0.0.1" : o->host, o->port, NET_SHARE_ALONE, err);
+    if (fd < 0)
+        return -1;
+    sock_local(fd, &addr, &a->port);
+    a->loopback = is_loopback(&addr);
+    if (api_set_token(a, o->token, err) == 0)
+        return fd;
+    (void)close(fd);
+    return -1;
+}
+
+static int start_daemon(struct api *a, const struct api_options *o, int fd, unsigned connections, struct errmsg *err)
+{
+    unsigned idle_s = (a->idle_ms + 999) / 1000;
+    a->daemon =
+        MHD_start_daemon(MHD_USE_THREAD_PER_CONNECTION | MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_POLL | MHD_USE_ITC,
+                         0, NULL, NULL, api_on_request, a, MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_CONNECTION_LIMIT,
+                         connections, MHD_OPTION_CONNECTION_TIMEOUT, idle_s, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
+                         REQUEST_MEMORY, MHD_OPTION_THREAD_STACK_SIZE, STACK_SIZE, MHD_OPTION_NOTIFY_COMPLETED,
+                         api_on_completed, a, MHD_OPTION_NOTIFY_CONNECTION, on_connection, a, MHD_OPTION_END);
+    (void)o;
+    if (a->daemon != NULL)
+        return 0;
+    (void)close(fd);
+    return errmsg_set(err, "the HTTP server did not start");
+}
+
+static int start(struct api *a, const struct api_options *o, struct errmsg *err)
+{
+    unsigned connections = or_default(o->max_connections, 64);
+    if (api_gate_init(&a->gate, or_default(o->searches, 2), or_default(o->waiting, 16),
+                      or_default(o->waiting_ms, 10000)) != 0 ||
+        pthread_rwlock_init(&a->token_lock, NULL) != 0)
+        return errmsg_set(err, "out of memory");
+    int rc = api_conns_start(&a->conns, connections, &a->gate);
+    if (rc != 0)
+        return errmsg_set(err, "the HTTP server: %s", strerror(-rc));
+    int fd = open_socket(a, o, err);
+    return fd < 0 ? -1 : start_daemon(a, o, fd, connections, err);
+}
+
+int api_start(struct api **ret, const struct api_options *options, struct errmsg *err)
+{
+    struct api *a = calloc(1, sizeof(*a));
+    if (a == NULL)
+        return errmsg_set(err, "out of memory");
+    a->conns.wake = -1;
+    a->sources = options->sources;
+    a->request_ms = or_default(options->request_ms, 10000);
+    a->idle_ms = or_default(options->idle_ms, 30000);
+    a->answer_ms = or_default(options->answer_ms, 600000);
+    api_set_search_ms(a, options->search_ms);
+    if (start(a, options, err) != 0) {
+        api_stop(a);
+        return -1;
+    }
+    *ret = a;
+    return 0;
+}
+
+void api_stop(struct api *a)
+{
+    if (a == NULL)
+        return;
+    if (a->daemon != NULL) {
+        int fd = MHD_quiesce_daemon(a->daemon); /* nobody comes in while the others are sent away */
+        api_gate_close(&a->gate);
+        api_conns_shut(&a->conns);
+        MHD_stop_daemon(a->daemon);
+        if (fd >= 0)
+            (void)close(fd);
+    }
+    api_conns_stop(&a->conns);
+    api_gate_free(&a->gate);
+    (void)pthread_rwlock_destroy(&a->token_lock);
+    memset(a->token, 0, sizeof(a->token));
+    free(a);
+}
+
+uint16_t api_port(const struct api *a)
+{
+    return a->port;
+}
+
+/* ------------------------------------------------------------------------------------------------ figures */
+
+void api_stats(struct api *a, struct api_stats *ret)
+{
+    unsigned running, waiting;
+    api_gate_count(&a->gate, &running, &waiting);
+    *ret = (struct api_stats){
+        .requests = atomic_load(&a->requests),
+        .denied = atomic_load(&a->denied),
+        .searches = atomic_load(&a->searches),
+        .searches_us = atomic_load(&a->searches_us),
+        .searches_running = running,
+        .searches_waiting = waiting,
+        .searches_refused = atomic_load(&a->refused),
+        .searches_cancelled = atomic_load(&a->cancelled),
+        .searches_timed_out = atomic_load(&a->timed_out),
+    };
+    for (size_t i = 0; i < 6; i++)
+        ret->answers[i] = atomic_load(&a->answers[i]);
+    (void)pthread_mutex_lock(&a->conns.lock);
+    ret->connections = a->conns.total;
+    ret->connections_open = a->conns.count;
+    ret->overdue = a->conns.overdue;
+    (void)pthread_mutex_unlock(&a->conns.lock);
+}

@@ -1,0 +1,230 @@
+/* What the files of the folder share. */
+#ifndef API_INTERNAL_H
+#define API_INTERNAL_H
+
+#include <microhttpd.h>
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "api/api.h"
+#include "hep/hep.h"
+#include "query/search.h"
+
+/* ------------------------------------------------------------------------------------------------ gate */
+
+struct api_gate {
+    pthread_mutex_t lock;
+    pthread_cond_t turn;
+    unsigned max, waiting_max, waiting_ms;
+    unsigned running, waiting;
+    bool closed;
+};
+
+int api_gate_init(struct api_gate *g, unsigned max, unsigned waiting_max, unsigned waiting_ms);
+void api_gate_free(struct api_gate *g);
+
+/*
+ * 0: go on, and leave afterwards. -EBUSY: the queue is full. -ETIMEDOUT: waited too long. -ECANCELED: *gone became
+ * true (api_gate_wake() says so), or the gate was closed. `patient`: in mid-answer, neither full queue nor time counts.
+ */
+int api_gate_enter(struct api_gate *g, const atomic_bool *gone, bool patient);
+void api_gate_leave(struct api_gate *g);
+void api_gate_wake(struct api_gate *g);  /* those who wait look at their flag again */
+void api_gate_close(struct api_gate *g); /* nobody waits any more */
+void api_gate_count(struct api_gate *g, unsigned *ret_running, unsigned *ret_waiting);
+
+/* ------------------------------------------------------------------------------------------------ connections */
+
+/* One connection, known from its start to its end. */
+struct api_conn {
+    struct api_conn *next, *prev;
+    uint64_t id; /* never used again, unlike fd */
+    int fd;
+    int64_t due_ms;   /* monotonic; when its patience ends; 0: never */
+    bool watched;     /* a search runs for it: see whether the client is still there */
+    atomic_bool gone; /* it is not */
+};
+
+/* A thread that ends connections in time, and tells searches whose client went away. */
+struct api_conns {
+    pthread_mutex_t lock;
+    struct api_conn *first;
+    size_t count, max;
+    int wake; /* eventfd */
+    pthread_t thread;
+    bool started, stop;
+    struct api_gate *gate;
+    uint64_t total, overdue;
+    struct pollfd *polls;
+    uint64_t *polled; /* ids of the connections in polls */
+};
+
+int api_conns_start(struct api_conns *c, size_t max, struct api_gate *gate);
+void api_conns_shut(struct api_conns *c); /* every client counts as gone from now on */
+void api_conns_stop(struct api_conns *c);
+
+struct api_conn *api_conn_add(struct api_conns *c, int fd, unsigned limit_ms); /* NULL: no memory */
+void api_conn_remove(struct api_conns *c, struct api_conn *conn);
+void api_conn_limit(struct api_conns *c, struct api_conn *conn, unsigned limit_ms); /* from now; 0: none */
+void api_conn_watch(struct api_conns *c, struct api_conn *conn, bool watched);
+
+/* ------------------------------------------------------------------------------------------------ server */
+
+struct api {
+    struct MHD_Daemon *daemon;
+    struct api_sources sources;
+    struct api_gate gate;
+    struct api_conns conns;
+    unsigned request_ms, idle_ms, answer_ms;
+    atomic_uint search_ms;
+    uint16_t port;
+    bool loopback;
+
+    pthread_rwlock_t token_lock;
+    char token[API_TOKEN_MAX + 1]; /* empty: none */
+
+    atomic_uint_fast64_t requests, answers[6], denied, searches, searches_us, refused, cancelled, timed_out;
+};
+
+int64_t api_clock_ms(void); /* monotonic */
+
+/* ------------------------------------------------------------------------------------------------ replies */
+
+/*
+ * An answer that is made as the client takes it. next() appends the next piece: 1, 0 with the last one, or a negative
+ * HTTP status with a text. The first piece is made before the answer begins: its error is the answer, and an answer of
+ * one piece is an ordinary one. A later error cuts the connection: the client sees that the answer is not whole.
+ * result() appends the value of the field Hepcat-Result: a header where the first piece is all, else a trailer.
+ */
+struct api_stream {
+    int (*next)(void *ctx, struct buf *out, struct errmsg *err);
+    void (*result)(void *ctx, struct buf *out); /* may be NULL */
+    void (*free)(void *ctx);
+    void *ctx;
+};
+
+#define API_BODY_MAX ((size_t)4 << 20) /* octets of an answer, or of a piece of it */
+
+struct api_reply {
+    unsigned status;       /* 200 */
+    const char *type;      /* static */
+    const char *file_name; /* static; for Content-Disposition, NULL: none */
+    unsigned retry_after;  /* seconds, 0: none */
+    const char *allow;     /* of a 405 */
+    bool html;             /* a page of ours, not data */
+    struct buf body;
+    struct api_stream stream; /* next NULL: it is the body */
+};
+
+/* What a handler sees. */
+struct api_request {
+    struct api *api;
+    struct MHD_Connection *mc;
+    struct api_conn *conn;
+    const struct api_route *route;
+    bool authorised; /* has shown the token, or there is none */
+    bool begun;      /* the route's begin() was called */
+    unsigned refused;
+    void *state; /* of the route */
+};
+
+struct api_route {
+    const char *path;
+    const char *method;        /* GET also means HEAD */
+    bool open;                 /* answered without a token, see api_request.authorised */
+    const char *const *params; /* names that may stand in the query string, NULL at the end */
+    void (*handle)(struct api_request *r, struct api_reply *reply);
+    /* For routes that take a body; the first two return 0 or a status. end() is called whatever happens. */
+    unsigned (*begin)(struct api_request *r);
+    unsigned (*body)(struct api_request *r, const void *data, size_t len);
+    void (*end)(struct api_request *r);
+};
+
+/* NULL: no such path, or (*ret_allow: methods that it has) not this method. */
+const struct api_route *api_route_find(const char *path, const char *method, const char **ret_allow);
+
+void api_reply_init(struct api_reply *reply);
+void api_reply_free(struct api_reply *reply);
+enum MHD_Result api_reply_send(struct api_request *r, struct api_reply *reply); /* takes its stream over */
+
+/* Makes it an error. Always returns false, so that it can end a check. */
+bool api_problem(struct api_reply *reply, unsigned status, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
+/* The same about a parameter, and the place in it (SIZE_MAX: none). */
+bool api_problem_at(struct api_reply *reply, const char *param, size_t at, const char *format, ...)
+    __attribute__((format(printf, 4, 5)));
+
+enum MHD_Result api_on_request(void *arg, struct MHD_Connection *mc, const char *path, const char *method,
+                               const char *version, const char *data, size_t *len, void **state);
+void api_on_completed(void *arg, struct MHD_Connection *mc, void **state, enum MHD_RequestTerminationCode why);
+
+/* ------------------------------------------------------------------------------------------------ guard */
+
+/* False, and the reply says why, if the request must not be answered. Sets r->authorised. */
+bool api_guard(struct api_request *r, bool open, struct api_reply *reply);
+
+/* True if it is "localhost" or a loopback address, with or without port and brackets. */
+bool api_guard_is_loopback(const char *host);
+
+/* ------------------------------------------------------------------------------------------------ parameters */
+
+/* Every parameter is known to the route, stands once and has no NUL in it. */
+bool api_params_check(struct api_request *r, struct api_reply *reply);
+
+/* The value, terminated; NULL if it is not there. */
+const char *api_param(struct api_request *r, const char *name);
+
+/* Each leaves *ret as it is if the parameter is absent; false, with the reply made, if it cannot be read. */
+bool api_param_number(struct api_request *r, struct api_reply *reply, const char *name, uint64_t least, uint64_t most,
+                      uint64_t *ret);
+bool api_param_time(struct api_request *r, struct api_reply *reply, const char *name, int64_t *ret);
+bool api_param_duration(struct api_request *r, struct api_reply *reply, const char *name, int64_t max_us, int64_t *ret);
+bool api_param_cursor(struct api_request *r, struct api_reply *reply, bool *ret_has, struct search_cursor *ret);
+/* One of `words` (NULL at the end): its index. */
+bool api_param_word(struct api_request *r, struct api_reply *reply, const char *name, const char *const *words,
+                    unsigned *ret);
+bool api_param_flag(struct api_request *r, struct api_reply *reply, const char *name, bool *ret);
+
+/* ------------------------------------------------------------------------------------------------ rows */
+
+/* Puts rows into an answer: a JSON array in an object, or a line each. */
+struct api_rows {
+    struct buf *out;
+    bool lines;
+    bool started;  /* the object's beginning is out */
+    bool any;      /* a row is out */
+    size_t target; /* octets in `out` that are enough for a piece */
+};
+
+void api_rows_piece(struct api_rows *rows, struct buf *out); /* before each piece */
+int api_rows_put(void *rows, enum record_table table, const struct record_cell *cells,
+                 const struct store_columns *columns); /* a search_row_fn */
+/* The end of the object: result() appends its further members. Nothing for lines. */
+void api_rows_end(struct api_rows *rows, void (*result)(void *ctx, struct buf *out), void *ctx);
+
+/*
+ * Around what takes the store's time: waits for a turn and watches the client. 0, or a negative HTTP status with a
+ * text; then there is nothing to end.
+ */
+int api_turn_begin(struct api *a, struct api_conn *conn, bool patient, struct errmsg *err);
+void api_turn_end(struct api *a, struct api_conn *conn);
+
+/* The HTTP status, negative, of a negative errno of the store; counts what was cancelled. */
+int api_store_status(struct api *a, int rc);
+
+/* search_open() in its turn; false with the reply made if it did not come to that, or failed. */
+bool api_search(struct api_request *r, const struct search_options *o, struct search **ret, struct api_reply *reply);
+
+/* ------------------------------------------------------------------------------------------------ resources */
+
+void api_get_search(struct api_request *r, struct api_reply *reply);
+void api_get_flow(struct api_request *r, struct api_reply *reply);
+void api_get_message(struct api_request *r, struct api_reply *reply);
+void api_get_health(struct api_request *r, struct api_reply *reply);
+void api_get_ready(struct api_request *r, struct api_reply *reply);
+void api_get_metrics(struct api_request *r, struct api_reply *reply);
+void api_get_senders(struct api_request *r, struct api_reply *reply);
+void api_get_page(struct api_request *r, struct api_reply *reply);
+
+#endif

@@ -1,0 +1,137 @@
+#include <stdio.h>
+#include <string.h>
+
+#include "api/internal.h"
+#include "base/num.h"
+#include "query/when.h"
+
+#define VALUES_MAX 32 /* parameters in one query string */
+
+struct check {
+    struct api_request *r;
+    struct api_reply *reply;
+    const char *seen[VALUES_MAX];
+    size_t count;
+    bool ok;
+};
+
+static bool is_known(const struct check *c, const char *name)
+{
+    for (const char *const *p = c->r->route->params; p != NULL && *p != NULL; p++)
+        if (strcmp(*p, name) == 0)
+            return true;
+    return false;
+}
+
+static bool check_one(struct check *c, const char *name, size_t name_len, const char *value, size_t len)
+{
+    if (strlen(name) != name_len || !is_known(c, name))
+        return api_problem(c->reply, 400, "unknown parameter '%.64s'", name);
+    if (value != NULL && strlen(value) != len)
+        return api_problem_at(c->reply, name, strlen(value), "a NUL character");
+    for (size_t i = 0; i < c->count; i++)
+        if (strcmp(c->seen[i], name) == 0)
+            return api_problem_at(c->reply, name, SIZE_MAX, "given more than once");
+    if (c->count == VALUES_MAX)
+        return api_problem(c->reply, 400, "too many parameters");
+    c->seen[c->count++] = name;
+    return true;
+}
+
+static enum MHD_Result on_value(void *arg, enum MHD_ValueKind kind, const char *name, size_t name_len,
+                                const char *value, size_t len)
+{
+    struct check *c = arg;
+    (void)kind;
+    c->ok = check_one(c, name, name_len, value, len);
+    return c->ok ? MHD_YES : MHD_NO;
+}
+
+bool api_params_check(struct api_request *r, struct api_reply *reply)
+{
+    struct check c = { .r = r, .reply = reply, .ok = true };
+    (void)MHD_get_connection_values_n(r->mc, MHD_GET_ARGUMENT_KIND, on_value, &c);
+    return c.ok;
+}
+
+const char *api_param(struct api_request *r, const char *name)
+{
+    const char *value = NULL;
+    size_t len = 0;
+    if (MHD_lookup_connection_value_n(r->mc, MHD_GET_ARGUMENT_KIND, name, strlen(name), &value, &len) != MHD_YES)
+        return NULL;
+    return value == NULL ? "" : value; /* "?payload" without a value */
+}
+
+bool api_param_number(struct api_request *r, struct api_reply *reply, const char *name, uint64_t least, uint64_t most,
+                      uint64_t *ret)
+{
+    const char *text = api_param(r, name);
+    uint64_t v;
+    if (text == NULL)
+        return true;
+    if (!num_parse(text, strlen(text), most, &v) || v < least)
+        return api_problem_at(reply, name, SIZE_MAX, "'%.64s' is not a number in %llu..%llu", text,
+                              (unsigned long long)least, (unsigned long long)most);
+    *ret = v;
+    return true;
+}
+
+bool api_param_time(struct api_request *r, struct api_reply *reply, const char *name, int64_t *ret)
+{
+    const char *text = api_param(r, name);
+    if (text == NULL || text[0] == '\0' || when_parse(text, strlen(text), when_now(), ret))
+        return true;
+    return api_problem_at(reply, name, SIZE_MAX,
+                          "'%.64s' is not a time: 2026-01-31T12:00:00Z, seconds since 1970, -1h, -15m, now", text);
+}
+
+bool api_param_duration(struct api_request *r, struct api_reply *reply, const char *name, int64_t max_us, int64_t *ret)
+{
+    const char *text = api_param(r, name);
+    int64_t v;
+    if (text == NULL)
+        return true;
+    if (!when_duration(text, strlen(text), INT64_C(86400000000), &v) || v == 0)
+        return api_problem_at(reply, name, SIZE_MAX, "'%.64s' is not a length of time: 5, 2.5, 500ms, 1m", text);
+    *ret = v < max_us ? v : max_us;
+    return true;
+}
+
+bool api_param_cursor(struct api_request *r, struct api_reply *reply, bool *ret_has, struct search_cursor *ret)
+{
+    const char *text = api_param(r, "after");
+    if (text == NULL || text[0] == '\0')
+        return true;
+    *ret_has = search_cursor_parse(text, strlen(text), ret);
+    return *ret_has || api_problem_at(reply, "after", SIZE_MAX, "'%.64s' is not what \"next\" of an answer was", text);
+}
+
+bool api_param_word(struct api_request *r, struct api_reply *reply, const char *name, const char *const *words,
+                    unsigned *ret)
+{
+    const char *text = api_param(r, name);
+    char known[256] = "";
+    size_t len = 0;
+    if (text == NULL)
+        return true;
+    for (unsigned i = 0; words[i] != NULL; i++) {
+        if (strcmp(text, words[i]) == 0) {
+            *ret = i;
+            return true;
+        }
+        int n = snprintf(known + len, sizeof(known) - len, "%s%s", i == 0 ? "" : ", ", words[i]);
+        len += n > 0 && (size_t)n < sizeof(known) - len ? (size_t)n : 0;
+    }
+    return api_problem_at(reply, name, SIZE_MAX, "'%.64s' is none of %s", text, known);
+}
+
+bool api_param_flag(struct api_request *r, struct api_reply *reply, const char *name, bool *ret)
+{
+    static const char *const words[] = { "0", "1", NULL };
+    unsigned v = *ret;
+    if (!api_param_word(r, reply, name, words, &v))
+        return false;
+    *ret = v == 1;
+    return true;
+}

@@ -1,0 +1,125 @@
+/*
+ * What libmicrohttpd calls for each request: first with its headers, then for each piece of its body, then when it is
+ * whole. All checks are made with the headers, so that a refused body is not read.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "api/internal.h"
+
+static const char *header(struct MHD_Connection *mc, const char *name)
+{
+    return MHD_lookup_connection_value(mc, MHD_HEADER_KIND, name);
+}
+
+static bool has_body(struct MHD_Connection *mc)
+{
+    const char *len = header(mc, MHD_HTTP_HEADER_CONTENT_LENGTH);
+    return header(mc, MHD_HTTP_HEADER_TRANSFER_ENCODING) != NULL || (len != NULL && strcmp(len, "0") != 0);
+}
+
+static struct api_conn *conn_of(struct MHD_Connection *mc)
+{
+    const union MHD_ConnectionInfo *info = MHD_get_connection_info(mc, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
+    return info == NULL ? NULL : info->socket_context;
+}
+
+/* True if the request may go on to its handler. */
+static bool judge(struct api_request *r, const char *path, const char *method, struct api_reply *reply)
+{
+    const char *allow = NULL;
+    r->route = api_route_find(path, method, &allow);
+    if (!api_guard(r, r->route != NULL && r->route->open, reply)) {
+        atomic_fetch_add(&r->api->denied, 1);
+        return false;
+    }
+    if (r->route == NULL && allow != NULL) {
+        reply->allow = allow;
+        return api_problem(reply, 405, "this resource has %s only", allow);
+    }
+    if (r->route == NULL)
+        return api_problem(reply, 404, "there is no such resource");
+    if (has_body(r->mc) && r->route->body == NULL)
+        return api_problem(reply, 413, "this resource takes no body");
+    if (!api_params_check(r, reply))
+        return false;
+    if (r->route->begin == NULL)
+        return true;
+    r->begun = true;
+    unsigned status = r->route->begin(r);
+    return status == 0 || api_problem(reply, status, "refused");
+}
+
+static enum MHD_Result answer(struct api_request *r, struct api_reply *reply)
+{
+    enum MHD_Result rc = api_reply_send(r, reply);
+    api_reply_free(reply);
+    return rc;
+}
+
+static enum MHD_Result request_begin(struct api *a, struct MHD_Connection *mc, const char *path, const char *method,
+                                     void **state)
+{
+    struct api_reply reply;
+    struct api_request *r = calloc(1, sizeof(*r));
+    if (r == NULL)
+        return MHD_NO;
+    *r = (struct api_request){ .api = a, .mc = mc, .conn = conn_of(mc) };
+    *state = r;
+    atomic_fetch_add(&a->requests, 1);
+    api_conn_limit(&a->conns, r->conn, a->answer_ms);
+    api_reply_init(&reply);
+    bool go_on = judge(r, path, method, &reply);
+    if (!go_on)
+        return answer(r, &reply);
+    api_reply_free(&reply);
+    return MHD_YES;
+}
+
+static enum MHD_Result request_body(struct api_request *r, const char *data, size_t len)
+{
+    if (r->refused == 0)
+        r->refused = r->route->body == NULL ? 413 : r->route->body(r, data, len);
+    return MHD_YES;
+}
+
+static enum MHD_Result request_end(struct api_request *r)
+{
+    struct api_reply reply;
+    api_reply_init(&reply);
+    if (r->refused != 0)
+        (void)api_problem(&reply, r->refused, "refused");
+    else
+        r->route->handle(r, &reply);
+    return answer(r, &reply);
+}
+
+enum MHD_Result api_on_request(void *arg, struct MHD_Connection *mc, const char *path, const char *method,
+                               const char *version, const char *data, size_t *len, void **state)
+{
+    (void)version;
+    struct api_request *r = *state;
+    if (r == NULL)
+        return request_begin(arg, mc, path, method, state);
+    if (*len == 0)
+        return request_end(r);
+    size_t taken = *len;
+    *len = 0;
+    return request_body(r, data, taken);
+}
+
+/* The connection may bring another request: its time begins. */
+void api_on_completed(void *arg, struct MHD_Connection *mc, void **state, enum MHD_RequestTerminationCode why)
+{
+    struct api *a = arg;
+    struct api_request *r = *state;
+    (void)mc;
+    (void)why;
+    if (r == NULL)
+        return;
+    if (r->begun && r->route->end != NULL)
+        r->route->end(r);
+    api_conn_limit(&a->conns, r->conn, a->idle_ms + a->request_ms);
+    free(r);
+    *state = NULL;
+}

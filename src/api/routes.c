@@ -1,0 +1,37 @@
+#include <string.h>
+
+#include "api/internal.h"
+
+static const char *const search_params[] = { "q",       "from",    "to",    "limit",  "order",   "reverse", "after",
+                                             "columns", "payload", "total", "format", "timeout", NULL };
+static const char *const flow_params[] = { "call_id", "from",    "to",     "limit", "after",
+                                           "columns", "payload", "format", NULL };
+static const char *const message_params[] = { "seq", "ts", "raw", NULL };
+
+static const char *const senders_params[] = { "limit", NULL };
+
+/* A path of several methods has a row for each. */
+static const struct api_route routes[] = {
+    { .path = "/", .method = "GET", .handle = api_get_page },
+    { .path = "/health", .method = "GET", .open = true, .handle = api_get_health },
+    { .path = "/ready", .method = "GET", .open = true, .handle = api_get_ready },
+    { .path = "/metrics", .method = "GET", .handle = api_get_metrics },
+    { .path = "/api/v1/search", .method = "GET", .params = search_params, .handle = api_get_search },
+    { .path = "/api/v1/flow", .method = "GET", .params = flow_params, .handle = api_get_flow },
+    { .path = "/api/v1/message", .method = "GET", .params = message_params, .handle = api_get_message },
+    { .path = "/api/v1/senders", .method = "GET", .params = senders_params, .handle = api_get_senders },
+};
+
+const struct api_route *api_route_find(const char *path, const char *method, const char **ret_allow)
+{
+    if (strcmp(method, "HEAD") == 0)
+        method = "GET";
+    for (size_t i = 0; i < sizeof(routes) / sizeof(routes[0]); i++) {
+        if (strcmp(routes[i].path, path) != 0)
+            continue;
+        if (strcmp(routes[i].method, method) == 0)
+            return &routes[i];
+        *ret_allow = strcmp(routes[i].method, "GET") == 0 ? "GET, HEAD" : routes[i].method;
+    }
+    return NULL;
+}

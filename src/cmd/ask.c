@@ -1,0 +1,135 @@
+#include "cmd/ask.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cmd/cmd.h"
+#include "cmd/http_get.h"
+#include "cmd/report.h"
+#include "query/printable.h"
+
+int ask_run(const struct ask *a, json_t **ret_result, struct ask_problem *problem)
+{
+    *ret_result = NULL;
+    *problem = (struct ask_problem){ .usage = false };
+    if (a->data != NULL && (a->server != NULL || a->token != NULL)) {
+        problem->usage = true;
+        return errmsg_set(&problem->text, "--data is without a server: no --server, no --token");
+    }
+    return a->data != NULL ? ask_lake(a, ret_result, problem) : ask_server(a, ret_result, problem);
+}
+
+/* ------------------------------------------------------------------------------------------------ a server */
+
+static void put_params(struct http_get *g, const struct ask *a)
+{
+    http_get_param(g, "from", a->from);
+    http_get_param(g, "to", a->to);
+    http_get_param(g, "columns", a->columns);
+    http_get_param(g, "format", "jsonl");
+    http_get_param(g, "payload", a->payload ? "1" : a->log_payload ? "log" : NULL);
+    if (a->limit > 0)
+        http_get_number(g, "limit", a->limit);
+    if (a->call_id != NULL) {
+        http_get_param(g, "call_id", a->call_id);
+        return;
+    }
+    http_get_param(g, "q", a->filter);
+    http_get_param(g, "timeout", a->timeout);
+    http_get_param(g, "total", a->count_only ? "only" : "1");
+    http_get_param(g, "order", a->oldest ? "oldest" : "newest");
+    http_get_param(g, "reverse", a->oldest ? NULL : "1"); /* the newest, in the order of time */
+}
+
+/* An answer that is none: application/problem+json, or whatever stands between us and the server says. */
+static int refusal(const struct http_get *g, struct ask_problem *problem)
+{
+    json_t *j = json_loads((const char *)g->body.ptr, 0, NULL);
+    const char *detail = json_string_value(json_object_get(j, "detail"));
+    const char *param = json_string_value(json_object_get(j, "parameter"));
+    const json_t *at = json_object_get(j, "at");
+    problem->usage = g->status == 400;
+    problem->in_filter = json_is_integer(at) && param != NULL && strcmp(param, "q") == 0;
+    problem->at = json_is_integer(at) && json_integer_value(at) > 0 ? (size_t)json_integer_value(at) : 0;
+    if (detail == NULL)
+        (void)errmsg_set(&problem->text, "%s: HTTP status %ld", g->server, g->status);
+    else if (problem->usage && param != NULL && !problem->in_filter)
+        (void)errmsg_set(&problem->text, "%s: %s", param, detail);
+    else
+        (void)errmsg_set(&problem->text, "%s", detail);
+    json_decref(j);
+    return -1;
+}
+
+int ask_server(const struct ask *a, json_t **ret_result, struct ask_problem *problem)
+{
+    struct http_get g;
+    const char *token = getenv("HEPCAT_TOKEN");
+    http_get_init(&g);
+    g.server = a->server != NULL ? a->server : ASK_SERVER;
+    g.path = a->call_id != NULL ? "/api/v1/flow" : "/api/v1/search";
+    g.token = a->token != NULL ? a->token : token != NULL && token[0] != '\0' ? token : NULL;
+    g.ca = a->ca;
+    g.insecure = a->insecure;
+    g.line = a->row;
+    g.arg = a->arg;
+    put_params(&g, a);
+    int rc = http_get_run(&g, &problem->text);
+    if (rc == 0 && g.status != 200)
+        rc = refusal(&g, problem);
+    else if (rc == 0 && (*ret_result = json_loads((const char *)g.result.ptr, 0, NULL)) == NULL)
+        rc = errmsg_set(&problem->text, "%s: that is no answer of hepcat", g.server);
+    http_get_free(&g);
+    return rc < 0 ? -1 : 0;
+}
+
+/* ------------------------------------------------------------------------------------------------ telling */
+
+/* The filter, and a caret under the octet. */
+static void show_place(const char *filter, size_t at)
+{
+    struct printable p = { .ascii = false };
+    struct buf b;
+    size_t len = strlen(filter);
+    buf_init(&b, (size_t)64 << 10);
+    (void)printable_put(&b, &p, (struct hep_slice){ (const uint8_t *)filter, len }, SIZE_MAX);
+    fprintf(stderr, "  %.*s\n", (int)b.len, b.ptr == NULL ? "" : (const char *)b.ptr);
+    size_t before = printable_width(&p, (struct hep_slice){ (const uint8_t *)filter, at < len ? at : len });
+    fprintf(stderr, "  %*s^\n", (int)before, "");
+    buf_free(&b);
+}
+
+int ask_complain(const struct ask *a, const char *command, const struct ask_problem *problem)
+{
+    struct printable p = { .ascii = false };
+    struct buf b;
+    buf_init(&b, 4096);
+    (void)printable_put(&b, &p, (struct hep_slice){ (const uint8_t *)problem->text.text, strlen(problem->text.text) },
+                        SIZE_MAX);
+    buf_putc(&b, '\0');
+    const char *text = b.failed ? "" : (const char *)b.ptr;
+    if (problem->in_filter && a->filter != NULL) {
+        fprintf(stderr, "hepcat: %s\n", text);
+        show_place(a->filter, problem->at);
+    } else if (problem->usage) {
+        (void)report_usage(command, "%s", text);
+    } else {
+        fprintf(stderr, "hepcat: %s\n", text);
+    }
+    buf_free(&b);
+    return problem->usage ? ASK_USAGE : ASK_FAILED;
+}
+
+bool ask_is_whole(const json_t *result, const char **ret_why)
+{
+    static const char *const marks[] = { "rows_exact", "total_exact", "exact" };
+    bool whole = !json_is_true(json_object_get(result, "timed_out"));
+    for (size_t i = 0; i < sizeof(marks) / sizeof(marks[0]); i++)
+        whole = whole && !json_is_false(json_object_get(result, marks[i]));
+    const char *why = json_string_value(json_object_get(result, "problem"));
+    if (why == NULL)
+        why = json_is_true(json_object_get(result, "timed_out")) ? "the time was over" : "not everything could be read";
+    *ret_why = why;
+    return whole;
+}

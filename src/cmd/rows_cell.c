@@ -1,0 +1,130 @@
+#include "cmd/rows_cell.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+struct hep_slice rows_cell_text(const json_t *row, const char *key)
+{
+    const json_t *v = json_object_get(row, key);
+    if (!json_is_string(v))
+        return (struct hep_slice){ (const uint8_t *)"", 0 };
+    return (struct hep_slice){ (const uint8_t *)json_string_value(v), json_string_length(v) };
+}
+
+int64_t rows_cell_number(const json_t *row, const char *key)
+{
+    const json_t *v = json_object_get(row, key);
+    return json_is_integer(v) ? (int64_t)json_integer_value(v) : -1;
+}
+
+static void put_text(struct buf *to, const json_t *row, const char *key)
+{
+    struct hep_slice text = rows_cell_text(row, key);
+    buf_put(to, text.ptr, text.len);
+}
+
+static void put_list(struct buf *to, const json_t *list)
+{
+    for (size_t i = 0; i < json_array_size(list); i++) {
+        const char *item = json_string_value(json_array_get(list, i));
+        buf_printf(to, "%s%s", i > 0 ? " " : "", item != NULL ? item : "");
+    }
+}
+
+void rows_cell_plain(struct buf *to, const json_t *row, const char *title)
+{
+    const json_t *v = json_object_get(row, title);
+    if (json_is_integer(v))
+        buf_printf(to, "%" JSON_INTEGER_FORMAT, json_integer_value(v));
+    else if (json_is_array(v))
+        put_list(to, v);
+    else
+        put_text(to, row, title);
+}
+
+/* "01-31 12:00:00.123": year and further digits are left to the other formats. */
+static void put_time(struct buf *to, const json_t *row, const char *title)
+{
+    (void)title;
+    struct hep_slice text = rows_cell_text(row, "ts");
+    for (size_t i = 5; i < text.len && i < 23; i++)
+        buf_putc(to, text.ptr[i] == 'T' ? ' ' : (char)text.ptr[i]);
+}
+
+/* Without the port that nearly all have: room is scarce. */
+static void put_host(struct buf *to, const json_t *row, const char *ip, const char *port_key)
+{
+    struct hep_slice text = rows_cell_text(row, ip);
+    int64_t port = rows_cell_number(row, port_key);
+    bool brackets = port != 5060 && memchr(text.ptr, ':', text.len) != NULL;
+    if (brackets)
+        buf_putc(to, '[');
+    buf_put(to, text.ptr, text.len);
+    if (brackets)
+        buf_putc(to, ']');
+    if (port != 5060)
+        buf_printf(to, ":%" PRId64, port);
+}
+
+static void put_source(struct buf *to, const json_t *row, const char *title)
+{
+    (void)title;
+    put_host(to, row, "src_ip", "src_port");
+}
+
+static void put_destination(struct buf *to, const json_t *row, const char *title)
+{
+    (void)title;
+    put_host(to, row, "dst_ip", "dst_port");
+}
+
+static void put_message(struct buf *to, const json_t *row, const char *title)
+{
+    int64_t status = rows_cell_number(row, "status");
+    (void)title;
+    if (json_object_get(row, "kind") != NULL) {
+        put_text(to, row, "kind");
+        buf_printf(to, " (%" PRId64 " octets)", rows_cell_number(row, "payload_len"));
+    } else if (status >= 0) {
+        buf_printf(to, "%" PRId64 " ", status);
+        put_text(to, row, "reason");
+    } else {
+        put_text(to, row, "method");
+    }
+    if (json_object_get(row, "parse_error") != NULL)
+        buf_puts(to, " (malformed)");
+}
+
+static void put_from(struct buf *to, const json_t *row, const char *title)
+{
+    (void)title;
+    put_text(to, row, "from_user");
+}
+
+static void put_to(struct buf *to, const json_t *row, const char *title)
+{
+    (void)title;
+    put_text(to, row, "to_user");
+}
+
+/* Of what is no SIP: the correlation id, which is one mostly. */
+static void put_call_id(struct buf *to, const json_t *row, const char *title)
+{
+    (void)title;
+    put_text(to, row, json_object_get(row, "call_id") != NULL ? "call_id" : "correlation_id");
+}
+
+const struct rows_column *rows_cell_usual(size_t *ret_count)
+{
+    static const struct rows_column usual[] = {
+        { .title = "TIME (UTC)", .put = put_time, .whole = true },
+        { .title = "SOURCE", .put = put_source },
+        { .title = "DESTINATION", .put = put_destination },
+        { .title = "MESSAGE", .put = put_message },
+        { .title = "FROM", .put = put_from },
+        { .title = "TO", .put = put_to },
+        { .title = "CALL-ID", .put = put_call_id },
+    };
+    *ret_count = sizeof(usual) / sizeof(usual[0]);
+    return usual;
+}

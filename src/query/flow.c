@@ -1,0 +1,275 @@
+#include "query/flow.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "base/json_out.h"
+
+/*
+ * Two scans instead of one with an OR: only equality alone can be answered by bloom filters and key filters.
+ */
+enum { BY_CALL_ID, BY_CORRELATION_ID, WAYS };
+
+struct flow {
+    struct store *store;
+    struct flow_options options;
+    struct filter *filters[WAYS];
+    struct store_columns fetch;
+    struct flow_result result;
+    struct search_cursor at; /* behind the row handed out last */
+    bool has_at;
+    bool ended;
+};
+
+/* ------------------------------------------------------------------------------------------------ filters */
+
+/* `field:"value"`: inside quotes only these two mean something. */
+static void put_test(struct buf *out, const char *field, const char *value, size_t len)
+{
+    buf_printf(out, "%s:\"", field);
+    for (size_t i = 0; i < len; i++) {
+        if (value[i] == '"' || value[i] == '\\')
+            buf_putc(out, '\\');
+        buf_putc(out, value[i]);
+    }
+    buf_putc(out, '"');
+}
+
+static int make_filter(struct filter **ret, const char *field, const struct flow_options *o, struct errmsg *err)
+{
+    struct filter_error bad = { 0 };
+    struct buf text;
+    buf_init(&text, FILTER_TEXT_MAX);
+    put_test(&text, field, o->call_id, o->call_id_len);
+    int rc = text.failed ? -1 : filter_parse(ret, (const char *)text.ptr, text.len, &bad);
+    if (rc != 0)
+        (void)errmsg_set(err, "this Call-ID cannot be looked for: %s", text.failed ? "too long" : bad.text);
+    buf_free(&text);
+    return rc == 0 ? 0 : -EINVAL;
+}
+
+int flow_open(struct flow **ret, struct store *store, const struct flow_options *options, struct errmsg *err)
+{
+    if (options->call_id_len == 0 || options->call_id_len > FLOW_CALL_ID_MAX) {
+        (void)errmsg_set(err, "a Call-ID has 1 to %d octets", FLOW_CALL_ID_MAX);
+        return -EINVAL;
+    }
+    struct flow *f = calloc(1, sizeof(*f));
+    if (f == NULL) {
+        (void)errmsg_set(err, "out of memory");
+        return -ENOMEM;
+    }
+    f->store = store;
+    f->options = *options;
+    f->fetch = columns_union(&options->columns);
+    f->has_at = options->has_after;
+    f->at = options->after;
+    f->result.exact = true;
+    int rc = make_filter(&f->filters[BY_CALL_ID], "callid", options, err);
+    if (rc == 0)
+        rc = make_filter(&f->filters[BY_CORRELATION_ID], "correlation", options, err);
+    if (rc != 0) {
+        flow_close(f);
+        return rc;
+    }
+    f->options.call_id = NULL; /* the caller's */
+    *ret = f;
+    return 0;
+}
+
+void flow_close(struct flow *f)
+{
+    if (f == NULL)
+        return;
+    for (size_t i = 0; i < WAYS; i++)
+        filter_free(f->filters[i]);
+    free(f);
+}
+
+const struct flow_result *flow_result(const struct flow *f)
+{
+    return &f->result;
+}
+
+/* ------------------------------------------------------------------------------------------------ a page */
+
+struct page {
+    struct store_pin *pin;
+    struct store_scan scans[WAYS];
+    struct store_ref refs[FLOW_PAGE]; /* of both, merged */
+    size_t count;
+    bool more; /* there may be rows behind it */
+};
+
+static bool is_before(const struct store_ref *a, const struct store_ref *b)
+{
+    return a->ts != b->ts ? a->ts < b->ts : a->seq < b->seq;
+}
+
+/* The first FLOW_PAGE rows of either, each once: most rows are found both ways. */
+static void merge(struct page *p, size_t max)
+{
+    const struct store_scan *a = &p->scans[BY_CALL_ID];
+    const struct store_scan *b = &p->scans[BY_CORRELATION_ID];
+    size_t i = 0, j = 0;
+    while (p->count < max && (i < a->count || j < b->count)) {
+        bool from_a = j == b->count || (i < a->count && !is_before(&b->refs[j], &a->refs[i]));
+        const struct store_ref *ref = from_a ? &a->refs[i] : &b->refs[j];
+        if (from_a && j < b->count && !is_before(ref, &b->refs[j]))
+            j++; /* the same row */
+        p->refs[p->count++] = *ref;
+        if (from_a)
+            i++;
+        else
+            j++;
+    }
+    p->more = i < a->count || j < b->count || a->count == a->limit || b->count == b->limit;
+}
+
+static int scan_way(struct flow *f, struct page *p, int way, size_t max, struct errmsg *err)
+{
+    struct store_scan *scan = &p->scans[way];
+    *scan = (struct store_scan){
+        .tables = RECORD_TABLES_ALL,
+        .filter = f->filters[way],
+        .from_us = f->options.from_us,
+        .to_us = f->options.to_us,
+        .oldest_first = true,
+        .limit = max,
+        .has_after = f->has_at,
+        .after_ts = f->at.ts,
+        .after_seq = f->at.seq,
+        .budget_us = f->options.budget_us,
+        .cancel = f->options.cancel,
+    };
+    int rc = f->store->ops->scan(f->store, p->pin, scan, err);
+    if (rc != 0)
+        return rc;
+    if (f->options.cancel != NULL && atomic_load(f->options.cancel)) {
+        (void)errmsg_set(err, "cancelled");
+        return -ECANCELED;
+    }
+    if (!scan->rows_exact)
+        f->result.exact = false;
+    if (f->result.problem.text[0] == '\0')
+        f->result.problem = scan->problem;
+    return 0;
+}
+
+static int find(struct flow *f, struct page *p, size_t max, struct errmsg *err)
+{
+    int rc = f->store->ops->pin(f->store, &p->pin);
+    if (rc != 0) {
+        (void)errmsg_set(err, "no snapshot of the store: %s", strerror(-rc));
+        return rc;
+    }
+    for (int way = 0; way < WAYS && rc == 0; way++)
+        rc = scan_way(f, p, way, max, err);
+    if (rc == 0)
+        merge(p, max);
+    return rc;
+}
+
+static void page_free(struct flow *f, struct page *p)
+{
+    for (size_t i = 0; i < WAYS; i++)
+        store_scan_free(&p->scans[i]);
+    f->store->ops->unpin(f->store, p->pin);
+    free(p);
+}
+
+/* ------------------------------------------------------------------------------------------------ handing out */
+
+struct handing {
+    struct flow *flow;
+    search_row_fn *row;
+    void *arg;
+    size_t last;
+};
+
+static int on_row(void *arg, size_t i, const struct store_ref *ref, const struct record_cell *cells)
+{
+    struct handing *h = arg;
+    enum record_table table = (enum record_table)ref->table;
+    h->last = i + 1;
+    h->flow->result.count++;
+    return h->row(h->arg, table, cells, &h->flow->options.columns.table[table]) != 0 ? 1 : 0;
+}
+
+static int hand_out(struct flow *f, struct page *p, search_row_fn *row, void *arg, struct errmsg *err)
+{
+    struct handing h = { .flow = f, .row = row, .arg = arg };
+    struct errmsg problem = { "" };
+    size_t failed = 0;
+    if (p->count == 0)
+        return 0;
+    int rc = f->store->ops->fetch(f->store, p->pin, p->refs, p->count, &f->fetch, on_row, &h, &failed, &problem);
+    if (rc < 0) {
+        *err = problem;
+        return rc;
+    }
+    size_t done = rc == 0 ? p->count : h.last;
+    f->result.unread += failed;
+    if (failed > 0 && f->result.problem.text[0] == '\0')
+        f->result.problem = problem;
+    f->at = (struct search_cursor){ p->refs[done - 1].ts, p->refs[done - 1].seq };
+    f->has_at = true;
+    p->more = p->more || done < p->count;
+    return 0;
+}
+
+/* Rows that still may be handed out, at most a page. */
+static size_t room(const struct flow *f)
+{
+    uint64_t done = f->result.count + f->result.unread;
+    if (f->options.limit == 0 || f->options.limit - done > FLOW_PAGE)
+        return FLOW_PAGE;
+    return (size_t)(f->options.limit - done);
+}
+
+int flow_next(struct flow *f, search_row_fn *row, void *arg, struct errmsg *err)
+{
+    if (f->ended)
+        return 0;
+    struct page *p = calloc(1, sizeof(*p));
+    if (p == NULL) {
+        (void)errmsg_set(err, "out of memory");
+        return -ENOMEM;
+    }
+    int rc = find(f, p, room(f), err);
+    if (rc == 0)
+        rc = hand_out(f, p, row, arg, err);
+    bool more = p->more;
+    page_free(f, p);
+    if (rc != 0)
+        return rc;
+    f->ended = !more || room(f) == 0;
+    f->result.has_next = more && f->ended;
+    f->result.next = f->at;
+    return !f->ended;
+}
+
+void flow_result_json(struct buf *out, const struct flow_result *r)
+{
+    bool first = true;
+    json_out_key(out, &first, "count");
+    json_out_number(out, r->count);
+    json_out_key(out, &first, "exact");
+    buf_puts(out, r->exact && r->unread == 0 ? "true" : "false");
+    if (r->unread > 0) {
+        json_out_key(out, &first, "unread");
+        json_out_number(out, r->unread);
+    }
+    if (r->problem.text[0] != '\0') {
+        json_out_key(out, &first, "problem");
+        json_out_text(out, r->problem.text);
+    }
+    json_out_key(out, &first, "next");
+    if (!r->has_next) {
+        buf_puts(out, "null");
+        return;
+    }
+    char cursor[SEARCH_CURSOR_MAX];
+    search_cursor_format(&r->next, cursor);
+    json_out_text(out, cursor);
+}
