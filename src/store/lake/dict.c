@@ -1,45 +1,36 @@
 #include "store/lake/dict.h"
 
+#include "base/ip.h"
+#include "base/utf8.h"
 #include <errno.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
 #include <time.h>
-#define XXH_INLINE_ALL
-#include <xxhash.h>
-
-#include "base/ip.h"
-#include "base/utf8.h"
-#include "store/lake/map.h"
 
 #define SLOTS_FIRST 32u
 
 /* ------------------------------------------------------------------------------------------------ hashes */
 
-static uint8_t secret[XXH_SECRET_DEFAULT_SIZE]; /* getrandom() gives up to 256 octets whole or not at all */
+uint8_t dict_secret[XXH_SECRET_DEFAULT_SIZE]; /* getrandom() gives up to 256 octets whole or not at all */
 static uint64_t secret_factor;
 static pthread_once_t secret_once = PTHREAD_ONCE_INIT;
 
 static void make_secret(void)
 {
-    if (getrandom(secret, sizeof(secret), 0) != (ssize_t)sizeof(secret)) {
+    if (getrandom(dict_secret, sizeof(dict_secret), 0) != (ssize_t)sizeof(dict_secret)) {
         struct timespec t; /* no worse than no secret */
         (void)clock_gettime(CLOCK_REALTIME, &t);
-        XXH3_generateSecret_fromSeed(secret, (XXH64_hash_t)t.tv_nsec);
+        XXH3_generateSecret_fromSeed(dict_secret, (XXH64_hash_t)t.tv_nsec);
     }
-    memcpy(&secret_factor, secret, sizeof(secret_factor));
+    memcpy(&secret_factor, dict_secret, sizeof(secret_factor));
     secret_factor |= 1;
 }
 
 void dict_init(void)
 {
     (void)pthread_once(&secret_once, make_secret);
-}
-
-uint32_t dict_hash(const uint8_t *text, size_t len)
-{
-    return (uint32_t)(XXH3_64bits_withSecret(text, len, secret, sizeof(secret)) >> 32);
 }
 
 uint32_t dict_hash_addr(const struct hep_addr *addr)
@@ -59,120 +50,110 @@ uint32_t dict_hash_addr(const struct hep_addr *addr)
 
 /* ------------------------------------------------------------------------------------------------ table */
 
-/* Small tables share pages with what malloc() has; a large one is given back to the system. */
-#define SLOTS_SMALL 256u
+/* Small tables are malloc()'s: many groups have no larger ones. The largest are slabs, and go back when they grow. */
+#define SLOTS_SMALL 128u
+#define SLOTS_SLAB  (uint32_t)(SLAB_SIZE / sizeof(struct dict_slot))
+#define SLOTS_MAX   (SLAB_MOST * SLOTS_SLAB)
 
-static void give_slots(uint64_t *slots, uint32_t count)
+void dict_close(struct dict *d, struct dict_memory *m)
 {
-    if (count <= SLOTS_SMALL)
-        free(slots);
-    else
-        map_give(slots, count * sizeof(*slots));
-}
-
-static uint64_t *take_slots(uint32_t count)
-{
-    return count <= SLOTS_SMALL ? calloc(count, sizeof(uint64_t)) : map_take(count * sizeof(uint64_t));
-}
-
-void dict_close(struct dict *d)
-{
-    give_slots(d->slots, d->slot_count);
-    d->slots = NULL;
-    d->slot_count = 0;
-}
-
-/* Twice as large; the old entries by the hash bits that stand in them. */
-static int grow(struct dict *d)
-{
-    uint32_t count = d->slot_count > 0 ? 2 * d->slot_count : SLOTS_FIRST;
-    uint64_t *slots = take_slots(count);
-    if (slots == NULL)
-        return -ENOMEM;
-    for (uint32_t i = 0; i < d->slot_count; i++) {
-        uint64_t slot = d->slots[i];
-        if (slot == 0)
-            continue;
-        uint32_t at = (uint32_t)(slot >> 32) & (count - 1);
-        while (slots[at] != 0)
-            at = (at + 1) & (count - 1);
-        slots[at] = slot;
+    uint32_t count = d->mask + 1;
+    if (d->slots != NULL && count <= SLOTS_SMALL) {
+        free(d->slots);
+    } else if (d->slots != NULL && count >= SLOTS_SLAB) {
+        slab_give(m->tables.slabs, d->slots, count / SLOTS_SLAB);
+        m->slabs -= count / SLOTS_SLAB;
     }
-    give_slots(d->slots, d->slot_count);
+    d->slots = NULL;
+}
+
+static struct dict_slot *take_slots(struct dict_memory *m, uint32_t count)
+{
+    size_t size = count * sizeof(struct dict_slot);
+    struct dict_slot *slots = NULL;
+    if (count <= SLOTS_SMALL)
+        slots = malloc(size);
+    else if (count < SLOTS_SLAB)
+        slots = arena_take(&m->tables, size);
+    else if ((slots = slab_take(m->tables.slabs, count / SLOTS_SLAB)) != NULL)
+        m->slabs += count / SLOTS_SLAB;
+    if (slots != NULL)
+        memset(slots, 0, size);
+    return slots;
+}
+
+static void put_slot(const struct dict *d, const struct dict_slot *slot)
+{
+    uint32_t at = slot->hash & d->mask;
+    while (d->slots[at].code != 0)
+        at = (at + 1) & d->mask;
+    d->slots[at] = *slot;
+}
+
+/* Larger. What an old table of middle size took is lost until the end. */
+static int grow(struct dict *d, struct dict_memory *m)
+{
+    uint32_t old = d->slots != NULL ? d->mask + 1 : 0;
+    uint32_t count = old == 0 ? SLOTS_FIRST : old < SLOTS_SLAB / 4 ? 4 * old : 2 * old;
+    struct dict_slot *slots = count <= SLOTS_MAX ? take_slots(m, count) : NULL;
+    if (slots == NULL)
+        return count <= SLOTS_MAX ? -ENOMEM : -ENOBUFS;
+    struct dict larger = { .slots = slots, .mask = count - 1 };
+    for (uint32_t i = 0; i < old; i++)
+        if (d->slots[i].code != 0)
+            put_slot(&larger, &d->slots[i]);
+    dict_close(d, m);
     d->slots = slots;
-    d->slot_count = count;
+    d->mask = count - 1;
     return 0;
 }
 
 /* ------------------------------------------------------------------------------------------------ entries */
 
-static void *take(struct dict_arena *a, size_t size, size_t align)
-{
-    size_t at = (a->used + align - 1) & ~(align - 1);
-    if (at + size > a->size)
-        return NULL;
-    a->used = (uint32_t)(at + size);
-    return a->base + at;
-}
-
 /* The place of the next entry. */
-static struct dict_entry *next_entry(struct dict *d, struct dict_arena *a, uint32_t code)
+static struct dict_entry *next_entry(struct dict *d, struct dict_memory *m, uint32_t code)
 {
     uint32_t n = code + DICT_FIRST;
     unsigned chunk = 27u - (unsigned)__builtin_clz(n);
     if (chunk >= DICT_CHUNKS)
         return NULL;
     if (d->chunks[chunk] == NULL)
-        d->chunks[chunk] = take(a, ((size_t)DICT_FIRST << chunk) * sizeof(struct dict_entry), 8);
+        d->chunks[chunk] = arena_take(&m->texts, ((size_t)DICT_FIRST << chunk) * sizeof(struct dict_entry));
     return d->chunks[chunk] != NULL ? &d->chunks[chunk][n - (DICT_FIRST << chunk)] : NULL;
 }
 
-/* Makes the next entry, with `len` octets at *ret_text for the caller to fill; `before` octets are kept in front. */
-static int add(struct dict *d, struct dict_arena *a, size_t before, size_t len, size_t key, uint8_t **ret_text)
+/*
+ * Makes the next entry, with `len` octets at *ret_text for the caller to fill; `before` octets are kept in front.
+ * Grows the table where one more would fill it too much.
+ */
+static int add(struct dict *d, struct dict_memory *m, uint32_t hash, size_t before, size_t len, size_t key,
+               uint8_t **ret_text)
 {
     uint32_t code = atomic_load_explicit(&d->count, memory_order_relaxed);
-    struct dict_entry *e = next_entry(d, a, code);
-    uint8_t *place = e != NULL ? take(a, before + len, 1) : NULL;
+    int rc = d->slots == NULL || (code + 1) * 4 > (d->mask + 1) * 3 ? grow(d, m) : 0;
+    if (rc != 0)
+        return rc;
+    struct dict_entry *e = next_entry(d, m, code);
+    uint8_t *place = e != NULL ? arena_octets(&m->texts, before + len) : NULL;
     if (place == NULL)
         return -ENOBUFS;
     *ret_text = place + before;
-    *e = (struct dict_entry){ (uint32_t)(place + before - a->base), (uint16_t)len, (uint16_t)key };
+    *e = (struct dict_entry){ place + before, (uint16_t)len, (uint16_t)key };
+    put_slot(d, &(struct dict_slot){ hash, (uint16_t)(key > 0 ? key : len), (uint16_t)(code + 1), place + before });
     atomic_store_explicit(&d->count, code + 1, memory_order_relaxed);
     return 0;
 }
 
-/* Grows the table where one more entry would fill it too much. */
-static int make_room(struct dict *d)
-{
-    uint32_t count = atomic_load_explicit(&d->count, memory_order_relaxed);
-    return (count + 1) * 4 > d->slot_count * 3 ? grow(d) : 0;
-}
-
-int dict_code(struct dict *d, struct dict_arena *a, const uint8_t *text, size_t len, uint32_t hash, uint32_t *ret)
+int dict_add(struct dict *d, struct dict_memory *m, const uint8_t *text, size_t len, uint32_t hash, uint32_t *ret)
 {
     uint8_t *place;
-    int rc = make_room(d);
-    if (rc != 0)
-        return rc;
-    uint32_t mask = d->slot_count - 1, at = hash & mask;
-    for (; d->slots[at] != 0; at = (at + 1) & mask) {
-        if (d->slots[at] >> 32 != hash)
-            continue;
-        uint32_t code = (uint32_t)d->slots[at] - 1;
-        const struct dict_entry *e = dict_entry(d, code);
-        if (e->len == len && memcmp(a->base + e->at, text, len) == 0) {
-            *ret = code;
-            return 0;
-        }
-    }
     if (!utf8_valid(text, len))
         return -EINVAL;
-    rc = add(d, a, 0, len, 0, &place);
+    int rc = add(d, m, hash, 0, len, 0, &place);
     if (rc != 0)
         return rc;
     memcpy(place, text, len);
     *ret = atomic_load_explicit(&d->count, memory_order_relaxed) - 1;
-    d->slots[at] = (uint64_t)hash << 32 | (*ret + 1);
     return 0;
 }
 
@@ -188,32 +169,23 @@ static void widen(uint8_t to[16], const struct hep_addr *addr)
     memcpy(to + 12, addr->octets, 4);
 }
 
-int dict_code_addr(struct dict *d, struct dict_arena *a, const struct hep_addr *addr, uint32_t hash, uint32_t *ret)
+int dict_code_addr(struct dict *d, struct dict_memory *m, const struct hep_addr *addr, uint32_t hash, uint32_t *ret)
 {
     uint8_t wide[16], *place;
     char text[IP_TEXT_MAX];
-    int rc = make_room(d);
-    if (rc != 0)
-        return rc;
     widen(wide, addr);
-    uint32_t mask = d->slot_count - 1, at = hash & mask;
-    for (; d->slots[at] != 0; at = (at + 1) & mask) {
-        if (d->slots[at] >> 32 != hash)
-            continue;
-        uint32_t code = (uint32_t)d->slots[at] - 1;
-        const struct dict_entry *e = dict_entry(d, code);
-        if (e->key == addr->len && memcmp(a->base + e->at - 16, wide, 16) == 0) {
-            *ret = code;
-            return 0;
-        }
-    }
+    if (d->slots != NULL)
+        for (const struct dict_slot *s = &d->slots[hash & d->mask]; s->code != 0; s = dict_next_slot(d, s))
+            if (s->hash == hash && s->len == addr->len && dict_same(s->text - 16, wide, 16)) {
+                *ret = s->code - 1u;
+                return 0;
+            }
     size_t len = ip_format(addr, text);
-    rc = add(d, a, sizeof(wide), len, addr->len, &place);
+    int rc = add(d, m, hash, sizeof(wide), len, addr->len, &place);
     if (rc != 0)
         return rc;
     memcpy(place - sizeof(wide), wide, sizeof(wide));
     memcpy(place, text, len);
     *ret = atomic_load_explicit(&d->count, memory_order_relaxed) - 1;
-    d->slots[at] = (uint64_t)hash << 32 | (*ret + 1);
     return 0;
 }

@@ -9,12 +9,14 @@
 #include "store/lake/group_internal.h"
 #include "store/lake/map.h"
 
-/* Columns do not all begin at the same place of a page: a row's values would fight for a few lines of the caches. */
-#define STAGGER 320u
+/* Blocks do not all begin at the same place of a page: a row's values would fight for a few lines of the caches. */
+#define STAGGER 64u
+
+#define ZIPPED_SMALL ((size_t)16 << 10) /* zipped pages up to this are malloc()'s: many groups have no larger ones */
 
 /* ------------------------------------------------------------------------------------------------ making one */
 
-static unsigned width_of(enum record_kind kind)
+static uint8_t width_of(enum record_kind kind)
 {
     switch (kind) {
     case RECORD_TIME:
@@ -33,44 +35,33 @@ static unsigned width_of(enum record_kind kind)
     return 0;
 }
 
-static unsigned ip_column(const struct record_schema *s, size_t addr)
+static uint8_t ip_column(const struct record_schema *s, size_t addr)
 {
-    for (unsigned i = 0; i < s->count; i++)
+    for (size_t i = 0; i < s->count; i++)
         if (s->columns[i].kind == RECORD_IP && s->columns[i].offset == s->columns[addr].offset)
-            return i;
+            return (uint8_t)i;
     return 0;
+}
+
+static void list_add(struct group_list *l, struct group_column *c)
+{
+    l->column[l->count++] = c;
 }
 
 static void describe(struct group *g, size_t i)
 {
     const struct record_column *c = &g->schema->columns[i];
-    g->columns[i] = (struct group_column){ .kind = c->kind, .width = width_of(c->kind), .offset = c->offset };
+    struct group_column *to = &g->columns[i];
+    to->kind = c->kind;
+    to->width = width_of(c->kind);
+    to->offset = (uint16_t)c->offset;
+    to->bits = to->width > 0 && !group_has_codes(g, (unsigned)i) && lake_column_nullable(g->table, i);
     if (c->kind == RECORD_ADDR)
-        g->columns[i].twin = ip_column(g->schema, i);
-}
-
-/* Lays out the region: called once to learn its size, and once with memory. */
-static size_t lay_out(struct group *g, uint8_t *region)
-{
-    size_t at = 0;
-    for (size_t i = 0; i < g->schema->count; i++) {
-        struct group_column *c = &g->columns[i];
-        bool number = c->width > 0 && !group_has_codes(g, (unsigned)i);
-        bool bits = number && lake_column_nullable(g->table, i);
-        if (region != NULL && c->width > 0)
-            c->values = region + at;
-        if (c->width > 0)
-            at += (size_t)c->width * LAKE_GROUP_ROWS + STAGGER;
-        if (region != NULL && bits)
-            c->validity = region + at;
-        at += bits ? LAKE_GROUP_ROWS / 8 : 0;
-    }
-    if (region != NULL)
-        g->payload_at = (uint32_t *)(void *)(region + at);
-    at = map_round(at + sizeof(uint32_t) * LAKE_GROUP_ROWS);
-    if (region != NULL)
-        g->arena = (struct dict_arena){ .base = region + at, .size = GROUP_TEXT_MAX };
-    return at + GROUP_TEXT_MAX;
+        to->twin = ip_column(g->schema, i);
+    else if (group_has_codes(g, (unsigned)i))
+        list_add(c->kind == RECORD_TEXT ? &g->texts : &g->addrs, to);
+    else if (to->width > 0)
+        list_add(to->bits ? &g->maybe : &g->always, to);
 }
 
 struct group *group_new_in(struct pages *pages, enum record_table table, uint32_t hour, uint32_t source)
@@ -86,13 +77,9 @@ struct group *group_new_in(struct pages *pages, enum record_table table, uint32_
     g->schema = record_schema(table);
     for (size_t i = 0; i < g->schema->count; i++)
         describe(g, i);
-    g->region_size = lay_out(g, NULL);
-    g->region = map_take(g->region_size);
-    if (g->region == NULL) {
-        free(g);
-        return NULL;
-    }
-    (void)lay_out(g, g->region);
+    g->payload_at.width = 4;
+    g->dicts.texts = (struct arena){ .slabs = pages_slabs(pages), .most = GROUP_TEXT_MAX };
+    g->dicts.tables.slabs = g->zipped.slabs = pages_slabs(pages);
     g->min_seq = UINT64_MAX;
     atomic_init(&g->min_ts, INT64_MAX);
     atomic_init(&g->max_ts, INT64_MIN);
@@ -114,17 +101,25 @@ struct group *group_ref(struct group *g)
     return g;
 }
 
+static void close_dictionaries(struct group *g)
+{
+    for (size_t i = 0; i < g->schema->count; i++)
+        dict_close(&g->columns[i].dict, &g->dicts);
+    arena_free(&g->dicts.tables);
+}
+
 void group_unref(struct group *g)
 {
     if (g == NULL || atomic_fetch_sub(&g->refs, 1) != 1)
         return;
-    for (size_t i = 0; i < g->schema->count; i++)
-        dict_close(&g->columns[i].dict);
+    close_dictionaries(g);
     for (size_t i = 0; i < atomic_load(&g->page_count); i++) {
         page_raw_unref(g->pages, g->page[i].raw);
-        map_give(g->page[i].zipped, g->page[i].zipped_len);
+        if (g->page[i].zipped_len <= ZIPPED_SMALL)
+            free(g->page[i].zipped);
     }
-    map_give(g->region, g->region_size);
+    arena_free(&g->zipped);
+    arena_free(&g->dicts.texts);
     pages_count(g->pages, -(ptrdiff_t)atomic_load(&g->memory));
     pthread_mutex_destroy(&g->lock);
     free(g);
@@ -161,16 +156,11 @@ static void count(struct group *g, ptrdiff_t octets)
 }
 
 /* What columns and dictionaries take. */
-static void count_columns(struct group *g, size_t rows)
+static void count_texts(struct group *g)
 {
-    size_t now = map_round(g->arena.used) + map_round(rows * sizeof(uint32_t));
-    for (size_t i = 0; i < g->schema->count; i++) {
-        const struct group_column *c = &g->columns[i];
-        if (c->used)
-            now += map_round(rows * c->width) + dict_table(&c->dict);
-    }
-    count(g, (ptrdiff_t)(now - g->column_memory));
-    g->column_memory = now;
+    size_t now = g->dicts.texts.octets + g->dicts.tables.octets + g->dicts.slabs * SLAB_SIZE;
+    count(g, (ptrdiff_t)(now - g->counted));
+    g->counted = now;
 }
 
 /* ------------------------------------------------------------------------------------------------ payload pages */
@@ -188,7 +178,7 @@ static void end_page(struct group *g)
 static void drop_page(struct group *g)
 {
     atomic_fetch_sub(&g->page_count, 1);
-    count(g, -(ptrdiff_t)g->open->raw->size);
+    count(g, -(ptrdiff_t)page_raw_memory(g->open->raw));
     page_raw_unref(g->pages, g->open->raw);
     g->open->raw = NULL;
     g->open = NULL;
@@ -206,13 +196,13 @@ static int page_room(struct group *g, size_t len, size_t row)
     uint32_t n = atomic_load_explicit(&g->page_count, memory_order_relaxed);
     if (n == GROUP_PAGES_MAX)
         return -ENOBUFS;
-    struct page_raw *raw = page_raw_take(g->pages, len + 4 > GROUP_PAGE_ROOM ? len + 4 : GROUP_PAGE_ROOM);
+    struct page_raw *raw = page_raw_take(g->pages, len + 4);
     if (raw == NULL)
         return -ENOMEM;
     g->page[n] = (struct group_page){ .raw = raw, .first_row = (uint32_t)row };
     g->open = &g->page[n];
     atomic_store_explicit(&g->page_count, n + 1, memory_order_release);
-    count(g, (ptrdiff_t)raw->size);
+    count(g, (ptrdiff_t)page_raw_memory(raw));
     return 0;
 }
 
@@ -224,23 +214,31 @@ static void put_payload(struct group *g, struct hep_slice payload, size_t row)
         to[i] = (uint8_t)(payload.len >> 8 * i);
     if (payload.len > 0)
         memcpy(to + 4, payload.ptr, payload.len);
-    g->payload_at[row] = (uint32_t)page->len;
+    ((uint32_t *)(void *)g->payload_at.now)[row % GROUP_BLOCK] = (uint32_t)page->len;
     page->len += payload.len + 4;
     page->rows++;
     g->payload_octets += payload.len;
 }
 
-struct page_raw *group_page_swap(struct group_page *page, uint8_t *zipped, size_t len)
+int group_page_swap(struct group_page *page, const uint8_t *zipped, size_t len, struct page_raw **ret_raw)
 {
     struct group *g = page->group;
     pthread_mutex_lock(&g->lock);
-    struct page_raw *raw = page->raw;
-    page->raw = NULL;
-    page->zipped = zipped;
-    page->zipped_len = len;
+    size_t before = g->zipped.octets;
+    uint8_t *copy = len <= ZIPPED_SMALL ? malloc(len) : arena_take(&g->zipped, len);
+    if (copy != NULL) {
+        memcpy(copy, zipped, len);
+        *ret_raw = page->raw;
+        page->raw = NULL;
+        page->zipped = copy;
+        page->zipped_len = len;
+    }
+    ptrdiff_t more = (ptrdiff_t)(g->zipped.octets - before);
     pthread_mutex_unlock(&g->lock);
-    count(g, (ptrdiff_t)map_round(len) - (ptrdiff_t)raw->size);
-    return raw;
+    if (copy == NULL)
+        return -ENOMEM;
+    count(g, more + (len <= ZIPPED_SMALL ? (ptrdiff_t)len : 0) - (ptrdiff_t)page_raw_memory(*ret_raw));
+    return 0;
 }
 
 /* ------------------------------------------------------------------------------------------------ appending */
@@ -250,52 +248,66 @@ static const void *member(const struct record *r, const struct group_column *c)
     return (const uint8_t *)r + c->offset;
 }
 
-/* Readers may look at the bits of other rows in the same octet. */
-static void set_valid(struct group_column *c, size_t row)
+/* The block of the row, made if it is not there. 0, -ENOBUFS. */
+static int need_block(struct group *g, struct group_column *c, size_t row)
 {
+    if (c->now != NULL)
+        return 0;
+    size_t size = GROUP_BLOCK * (size_t)c->width + (c->bits ? GROUP_BLOCK / 8 : 0);
+    uint8_t *block = arena_take(&g->dicts.texts, size + STAGGER);
+    if (block == NULL)
+        return -ENOBUFS;
+    memset(block, 0, size);
+    c->now = block;
     c->used = true;
-    if (c->validity == NULL)
-        return;
-    uint8_t *p = &c->validity[row / 8];
+    atomic_store_explicit(&c->blocks[row / GROUP_BLOCK], block, memory_order_release);
+    return 0;
+}
+
+static void put32(const struct group_column *c, size_t row, uint32_t n)
+{
+    ((uint32_t *)(void *)c->now)[row % GROUP_BLOCK] = n;
+}
+
+static void put64(const struct group_column *c, size_t row, uint64_t n)
+{
+    ((uint64_t *)(void *)c->now)[row % GROUP_BLOCK] = n;
+}
+
+/* Readers may look at the bits of other rows in the same octet. */
+static void set_valid(const struct group_column *c, size_t row)
+{
+    uint8_t *p = group_bits(c, c->now) + row % GROUP_BLOCK / 8;
     __atomic_store_n(p, (uint8_t)(__atomic_load_n(p, __ATOMIC_RELAXED) | 1u << row % 8), __ATOMIC_RELAXED);
 }
 
-static void put_number(struct group_column *c, const struct record *r, size_t row)
+/* A number that is always there; its block is. */
+static void put_always(const struct group_column *c, const struct record *r, size_t row)
 {
     const void *from = member(r, c);
-    int64_t n;
-    switch (c->kind) {
-    case RECORD_NUMBER:
-        ((uint32_t *)c->values)[row] = *(const uint32_t *)from;
-        c->used = true;
-        break;
-    case RECORD_SEQ:
-        ((uint64_t *)c->values)[row] = *(const uint64_t *)from;
-        c->used = true;
-        break;
-    case RECORD_OPTIONAL:
-        n = *(const int64_t *)from;
-        if (n >= 0) {
-            ((uint32_t *)c->values)[row] = (uint32_t)n;
-            set_valid(c, row);
-        }
-        break;
-    case RECORD_TIME:
-        n = *(const int64_t *)from;
-        if (n != RECORD_NO_TIME || c->validity == NULL) {
-            ((int64_t *)c->values)[row] = n;
-            set_valid(c, row);
-        }
-        break;
-    case RECORD_UID:
-        if (*(const uint64_t *)from != 0) {
-            ((uint64_t *)c->values)[row] = *(const uint64_t *)from;
-            set_valid(c, row);
-        }
-        break;
-    default:
-        break;
-    }
+    if (c->width == 4)
+        put32(c, row, *(const uint32_t *)from);
+    else
+        put64(c, row, *(const uint64_t *)from);
+}
+
+/* One that may be NULL. */
+static int put_maybe(struct group *g, struct group_column *c, const struct record *r, size_t row)
+{
+    uint64_t n = *(const uint64_t *)member(r, c);
+    bool null =
+        c->kind == RECORD_OPTIONAL ? (int64_t)n < 0 : n == (c->kind == RECORD_UID ? 0 : (uint64_t)RECORD_NO_TIME);
+    if (null)
+        return 0;
+    int rc = need_block(g, c, row);
+    if (rc != 0)
+        return rc;
+    if (c->width == 4)
+        put32(c, row, (uint32_t)n);
+    else
+        put64(c, row, n);
+    set_valid(c, row);
+    return 0;
 }
 
 /* A text as it may be stored: bad octets as U+FFFD, cut at a character. Returns its length; *flags says what it was. */
@@ -319,63 +331,83 @@ static size_t make_clean(uint8_t out[RECORD_TEXT_MAX], struct hep_slice s, uint3
     return len;
 }
 
-struct pending_text {
-    uint32_t column, hash;
-};
-
 /* Texts that are too long or not UTF-8 take this way each time that they come. */
-static int put_odd_text(struct group *g, struct group_column *c, struct hep_slice s, uint32_t *flags, uint32_t *ret)
+static __attribute__((noinline)) int code_of_odd(struct group *g, struct group_column *c, const struct hep_slice *s,
+                                                 uint32_t *flags, uint32_t *ret)
 {
     uint8_t clean[RECORD_TEXT_MAX];
-    size_t len = make_clean(clean, s, flags);
-    return dict_code(&c->dict, &g->arena, clean, len, dict_hash(clean, len), ret);
+    size_t len = make_clean(clean, *s, flags);
+    return dict_code(&c->dict, &g->dicts, clean, len, dict_hash(clean, len), ret);
 }
 
-static int put_text(struct group *g, struct group_column *c, const struct record *r, uint32_t hash, size_t row,
-                    uint32_t *flags)
+static int put_code(struct group *g, struct group_column *c, size_t row, uint32_t code)
 {
-    uint32_t code;
-    int rc;
-    if (c->kind == RECORD_IP) {
-        rc = dict_code_addr(&c->dict, &g->arena, member(r, c), hash, &code);
-    } else {
-        const struct hep_slice *s = member(r, c);
-        rc = s->len <= RECORD_TEXT_MAX ? dict_code(&c->dict, &g->arena, s->ptr, s->len, hash, &code) : -EINVAL;
-        if (rc == -EINVAL)
-            rc = put_odd_text(g, c, *s, flags, &code);
-    }
-    if (rc != 0)
-        return rc;
-    ((uint32_t *)c->values)[row] = code + 1;
-    c->used = true;
-    return 0;
+    int rc = need_block(g, c, row);
+    if (rc == 0)
+        put32(c, row, code + 1);
+    return rc;
 }
 
-/* All hashes first: the places in memory that they lead to are then on their way before the first is looked at. */
+struct pending_text {
+    struct group_column *column;
+    const struct hep_slice *text;
+    uint32_t hash;
+};
+
+static int put_text(struct group *g, const struct pending_text *p, size_t row, uint32_t *flags)
+{
+    const struct hep_slice *s = p->text;
+    uint32_t code;
+    int rc =
+        s->len <= RECORD_TEXT_MAX ? dict_code(&p->column->dict, &g->dicts, s->ptr, s->len, p->hash, &code) : -EINVAL;
+    if (rc == -EINVAL)
+        rc = code_of_odd(g, p->column, s, flags, &code);
+    return rc == 0 ? put_code(g, p->column, row, code) : rc;
+}
+
+/* Most columns of most senders have one value: no hash is needed to see that it comes again. */
+static bool put_again(const struct group_column *c, const struct hep_slice *s, size_t row)
+{
+    if (c->now == NULL || atomic_load_explicit(&c->dict.count, memory_order_relaxed) != 1 ||
+        !dict_is_first(&c->dict, s->ptr, s->len))
+        return false;
+    put32(c, row, 1);
+    return true;
+}
+
+/* All hashes first: the slots that they lead to are on their way while the others are made. */
 static int put_texts(struct group *g, const struct record *r, size_t row, uint32_t *flags)
 {
     struct pending_text pending[RECORD_COLUMNS_MAX];
     size_t n = 0;
-    for (uint32_t i = 0; i < g->schema->count; i++) {
-        const struct group_column *c = &g->columns[i];
-        if (c->kind == RECORD_TEXT) {
-            const struct hep_slice *s = member(r, c);
-            if (s->len == 0)
-                continue;
-            pending[n] = (struct pending_text){ i, s->len <= RECORD_TEXT_MAX ? dict_hash(s->ptr, s->len) : 0 };
-        } else if (c->kind == RECORD_IP) {
-            const struct hep_addr *a = member(r, c);
-            if (a->len == 0)
-                continue;
-            pending[n] = (struct pending_text){ i, dict_hash_addr(a) };
-        } else {
+    for (size_t i = 0; i < g->texts.count; i++) {
+        struct group_column *c = g->texts.column[i];
+        const struct hep_slice *s = member(r, c);
+        if (s->len == 0 || put_again(c, s, row))
             continue;
-        }
-        dict_prefetch(&c->dict, pending[n++].hash);
+        uint32_t hash = s->len <= RECORD_TEXT_MAX ? dict_hash(s->ptr, s->len) : 0;
+        dict_prefetch(&c->dict, hash);
+        pending[n++] = (struct pending_text){ c, s, hash };
     }
     int rc = 0;
     for (size_t i = 0; i < n && rc == 0; i++)
-        rc = put_text(g, &g->columns[pending[i].column], r, pending[i].hash, row, flags);
+        rc = put_text(g, &pending[i], row, flags);
+    return rc;
+}
+
+static int put_addrs(struct group *g, const struct record *r, size_t row)
+{
+    int rc = 0;
+    for (size_t i = 0; i < g->addrs.count && rc == 0; i++) {
+        struct group_column *c = g->addrs.column[i];
+        const struct hep_addr *a = member(r, c);
+        uint32_t code;
+        if (a->len == 0)
+            continue;
+        rc = dict_code_addr(&c->dict, &g->dicts, a, dict_hash_addr(a), &code);
+        if (rc == 0)
+            rc = put_code(g, c, row, code);
+    }
     return rc;
 }
 
@@ -383,17 +415,34 @@ static int put_texts(struct group *g, const struct record *r, size_t row, uint32
 static void clear_row(struct group *g, size_t row)
 {
     for (size_t i = 0; i < g->schema->count; i++) {
-        struct group_column *c = &g->columns[i];
-        if ((c->kind == RECORD_TEXT || c->kind == RECORD_IP) && c->used)
-            ((uint32_t *)c->values)[row] = 0;
+        const struct group_column *c = &g->columns[i];
+        if (c->now == NULL)
+            continue;
+        if (c->bits) {
+            uint8_t *p = group_bits(c, c->now) + row % GROUP_BLOCK / 8;
+            __atomic_store_n(p, (uint8_t)(__atomic_load_n(p, __ATOMIC_RELAXED) & ~(1u << row % 8)), __ATOMIC_RELAXED);
+        } else if (c->width == 4) {
+            put32(c, row, 0);
+        }
     }
 }
 
-static void put_numbers(struct group *g, const struct record *r, size_t row, uint32_t flags)
+static int put_numbers(struct group *g, const struct record *r, size_t row, uint32_t flags)
 {
-    for (size_t i = 0; i < g->schema->count; i++)
-        put_number(&g->columns[i], r, row);
-    ((uint32_t *)g->columns[RECORD_COL_flags].values)[row] |= flags;
+    int rc = 0;
+    for (size_t i = 0; i < g->maybe.count && rc == 0; i++)
+        rc = put_maybe(g, g->maybe.column[i], r, row);
+    if (rc != 0)
+        return rc;
+    for (size_t i = 0; i < g->always.count; i++)
+        put_always(g->always.column[i], r, row);
+    put32(&g->columns[RECORD_COL_flags], row, r->flags | flags);
+    return 0;
+}
+
+/* What is known of all rows; before the row is there for readers. */
+static void note_row(struct group *g, const struct record *r)
+{
     if (r->ts < atomic_load_explicit(&g->min_ts, memory_order_relaxed))
         atomic_store_explicit(&g->min_ts, r->ts, memory_order_relaxed);
     if (r->ts > atomic_load_explicit(&g->max_ts, memory_order_relaxed))
@@ -402,29 +451,57 @@ static void put_numbers(struct group *g, const struct record *r, size_t row, uin
     g->max_seq = r->seq > g->max_seq ? r->seq : g->max_seq;
 }
 
+static void end_block(struct group *g)
+{
+    for (size_t i = 0; i < g->schema->count; i++)
+        g->columns[i].now = NULL;
+    g->payload_at.now = NULL;
+}
+
+/* Blocks of what every row has. */
+static int begin_block(struct group *g, size_t row)
+{
+    int rc = need_block(g, &g->payload_at, row);
+    for (size_t i = 0; i < g->always.count && rc == 0; i++)
+        rc = need_block(g, g->always.column[i], row);
+    return rc;
+}
+
+static int put_row(struct group *g, const struct record *r, size_t row)
+{
+    uint32_t flags = 0;
+    int rc = page_room(g, r->payload.len, row);
+    if (rc == 0 && row % GROUP_BLOCK == 0)
+        rc = begin_block(g, row);
+    if (rc != 0)
+        return rc;
+    rc = put_texts(g, r, row, &flags);
+    if (rc == 0)
+        rc = put_addrs(g, r, row);
+    if (rc == 0)
+        rc = put_numbers(g, r, row, flags);
+    if (rc != 0)
+        clear_row(g, row);
+    return rc;
+}
+
 int group_append(struct group *g, const struct record *r)
 {
     size_t row = atomic_load_explicit(&g->rows, memory_order_relaxed);
-    uint32_t flags = 0;
     if (g->closed || row == LAKE_GROUP_ROWS || g->payload_octets >= LAKE_GROUP_PAYLOAD)
         return -ENOBUFS;
     if (r->payload.len > LAKE_GROUP_PAYLOAD)
         return -ENOMEM;
-    int rc = page_room(g, r->payload.len, row);
-    if (rc == 0) {
-        rc = put_texts(g, r, row, &flags);
-        if (rc != 0)
-            clear_row(g, row);
-    }
+    int rc = put_row(g, r, row);
     if (rc != 0)
         return rc;
-    put_numbers(g, r, row, flags);
     put_payload(g, r->payload, row);
+    note_row(g, r);
     atomic_store_explicit(&g->rows, ++row, memory_order_release);
-    if (g->open->len >= LAKE_PAGE)
-        end_page(g);
-    if (row % 64 == 1 || g->open == NULL)
-        count_columns(g, row);
+    if (row % GROUP_BLOCK == 0)
+        end_block(g);
+    if (row % 64 == 1)
+        count_texts(g);
     return row == LAKE_GROUP_ROWS || g->payload_octets >= LAKE_GROUP_PAYLOAD;
 }
 
@@ -436,8 +513,7 @@ void group_close(struct group *g)
         end_page(g);
     else if (g->open != NULL)
         drop_page(g);
-    for (size_t i = 0; i < g->schema->count; i++)
-        dict_close(&g->columns[i].dict);
+    close_dictionaries(g);
     g->closed = true;
-    count_columns(g, atomic_load_explicit(&g->rows, memory_order_relaxed));
+    count_texts(g);
 }

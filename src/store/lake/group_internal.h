@@ -9,19 +9,31 @@
 #include "store/lake/group.h"
 #include "store/lake/pages.h"
 
-#define GROUP_PAGE_ROOM ((size_t)576 << 10) /* of a raw page: LAKE_PAGE and a frame that begins just below it */
 #define GROUP_PAGES_MAX 64u
-#define GROUP_TEXT_MAX  ((uint32_t)24 << 20) /* octets of all dictionaries */
+#define GROUP_TEXT_MAX  ((size_t)48 << 20) /* octets of columns and dictionaries */
+#define GROUP_BLOCK     1024u              /* rows whose values of a column lie together */
+#define GROUP_BLOCKS    (LAKE_GROUP_ROWS / GROUP_BLOCK)
 
+/*
+ * Values of a block of rows: int64_t, uint32_t, or codes + 1 (0 is NULL); behind them, where they cannot say NULL
+ * themselves, a bit a row. A block is there once it has a value that is not NULL.
+ */
 struct group_column {
     enum record_kind kind;
-    unsigned width;    /* octets of a value; 0: it has none of its own (ADDR, BYTES) */
-    unsigned twin;     /* ADDR: the IP column that it shows */
-    size_t offset;     /* of its member in struct record */
-    bool used;         /* has a value that is not NULL: its memory is there */
-    void *values;      /* int64_t, uint32_t, or codes + 1 (0 is NULL) */
-    uint8_t *validity; /* a bit a row, where `values` cannot say NULL */
-    struct dict dict;  /* TEXT, IP */
+    uint16_t offset;  /* of its member in struct record */
+    uint8_t width;    /* octets of a value; 0: it has none of its own (ADDR, BYTES) */
+    uint8_t twin;     /* ADDR: the IP column that it shows */
+    bool bits;        /* NULL is said by a bit */
+    bool used;        /* has a value that is not NULL */
+    uint8_t *now;     /* the writer's: block of the next row, NULL: not there yet */
+    struct dict dict; /* TEXT, IP */
+    _Atomic(uint8_t *) blocks[GROUP_BLOCKS];
+};
+
+/* Columns of a kind. */
+struct group_list {
+    struct group_column *column[RECORD_COLUMNS_MAX];
+    size_t count;
 };
 
 struct group {
@@ -31,26 +43,37 @@ struct group {
     struct pages *pages; /* may be NULL */
     const struct record_schema *schema;
     struct group_column columns[RECORD_COLUMNS_MAX];
-    uint8_t *region; /* values and validity of all columns, then the arena */
-    size_t region_size;
+    struct group_column payload_at;                /* a row's place in its page */
+    struct group_list always, maybe, texts, addrs; /* numbers that are never NULL, those that may be... */
 
     _Atomic size_t rows;
     _Atomic int64_t min_ts, max_ts;
     _Atomic size_t memory; /* what is told to `pages` */
 
     pthread_mutex_t lock; /* raw and zipped octets of pages that are full */
-    uint32_t *payload_at; /* a row's place in its page */
+    struct arena zipped;
     struct group_page page[GROUP_PAGES_MAX];
     _Atomic uint32_t page_count;
 
     /* The writer's alone, until the group is closed. */
-    struct group_page *open; /* the last page, while it is; NULL: none */
-    struct dict_arena arena;
-    size_t column_memory; /* of `memory` */
+    struct group_page *open;  /* the last page, while it is; NULL: none */
+    struct dict_memory dicts; /* blocks, too */
+    size_t counted;           /* of `memory`: for these */
     size_t payload_octets;
     uint64_t min_seq, max_seq;
     bool closed;
 };
+
+static inline const uint8_t *group_block(const struct group_column *c, size_t row)
+{
+    return atomic_load_explicit(&c->blocks[row / GROUP_BLOCK], memory_order_acquire);
+}
+
+/* The bits of a block that has them. */
+static inline uint8_t *group_bits(const struct group_column *c, uint8_t *block)
+{
+    return block + GROUP_BLOCK * (size_t)c->width;
+}
 
 /* As group_new(), sharing pages with others. */
 struct group *group_new_in(struct pages *pages, enum record_table table, uint32_t hour, uint32_t source);
@@ -58,7 +81,7 @@ struct group *group_new_in(struct pages *pages, enum record_table table, uint32_
 /* Nothing comes any more. By the writer, or while it does not append. */
 void group_close(struct group *g);
 
-/* Replaces the raw octets of a page, which the caller then lets go. */
-struct page_raw *group_page_swap(struct group_page *page, uint8_t *zipped, size_t len);
+/* Keeps a copy of the zipped octets of a page in place of the raw ones, which the caller then lets go. 0, -ENOMEM. */
+int group_page_swap(struct group_page *page, const uint8_t *zipped, size_t len, struct page_raw **ret_raw);
 
 #endif

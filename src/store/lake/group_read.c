@@ -23,9 +23,21 @@ bool group_has_codes(const struct group *g, unsigned column)
     return g->columns[column].kind == RECORD_TEXT || g->columns[column].kind == RECORD_IP;
 }
 
+static uint32_t get32(const struct group_column *c, size_t row)
+{
+    const uint8_t *block = group_block(c, row);
+    return block != NULL ? ((const uint32_t *)(const void *)block)[row % GROUP_BLOCK] : 0;
+}
+
+static int64_t get64(const struct group_column *c, size_t row)
+{
+    const uint8_t *block = group_block(c, row);
+    return block != NULL ? ((const int64_t *)(const void *)block)[row % GROUP_BLOCK] : 0;
+}
+
 uint32_t group_code(const struct group *g, unsigned column, size_t row)
 {
-    return ((const uint32_t *)g->columns[column].values)[row] - 1;
+    return get32(&g->columns[column], row) - 1;
 }
 
 size_t group_codes(const struct group *g, unsigned column)
@@ -35,7 +47,11 @@ size_t group_codes(const struct group *g, unsigned column)
 
 static bool is_valid(const struct group_column *c, size_t row)
 {
-    return c->validity == NULL || (__atomic_load_n(&c->validity[row / 8], __ATOMIC_RELAXED) >> row % 8 & 1) != 0;
+    const uint8_t *block = group_block(c, row);
+    if (!c->bits || block == NULL)
+        return !c->bits;
+    const uint8_t *p = block + GROUP_BLOCK * (size_t)c->width + row % GROUP_BLOCK / 8;
+    return (__atomic_load_n(p, __ATOMIC_RELAXED) >> row % 8 & 1) != 0;
 }
 
 /* A text, or the 16 octets in front of the text of an address. */
@@ -46,8 +62,7 @@ static void cell_by_code(const struct group *g, unsigned column, size_t row, boo
     if (ret->null)
         return;
     const struct dict_entry *e = dict_entry(&g->columns[column].dict, code);
-    const uint8_t *text = g->arena.base + e->at;
-    ret->octets = octets ? (struct hep_slice){ text - 16, 16 } : (struct hep_slice){ text, e->len };
+    ret->octets = octets ? (struct hep_slice){ e->text - 16, 16 } : (struct hep_slice){ e->text, e->len };
 }
 
 void group_cell(const struct group *g, unsigned column, size_t row, struct record_cell *ret,
@@ -58,19 +73,15 @@ void group_cell(const struct group *g, unsigned column, size_t row, struct recor
     *ret = (struct record_cell){ .null = false };
     switch (c->kind) {
     case RECORD_NUMBER:
-        ret->number = ((const uint32_t *)c->values)[row];
-        break;
-    case RECORD_SEQ:
-        ret->number = ((const int64_t *)c->values)[row];
-        break;
     case RECORD_OPTIONAL:
         ret->null = !is_valid(c, row);
-        ret->number = ret->null ? 0 : ((const uint32_t *)c->values)[row];
+        ret->number = ret->null ? 0 : get32(c, row);
         break;
+    case RECORD_SEQ:
     case RECORD_TIME:
     case RECORD_UID:
         ret->null = !is_valid(c, row);
-        ret->number = ret->null ? 0 : ((const int64_t *)c->values)[row];
+        ret->number = ret->null ? 0 : get64(c, row);
         break;
     case RECORD_TEXT:
     case RECORD_IP:
@@ -179,7 +190,7 @@ int group_payload(const struct group *g, size_t row, struct buf *to, struct grou
     size_t i = page_of(g, row);
     struct page_raw *raw = raw_of(g, i);
     if (raw != NULL) {
-        copy_payload(raw->data + g->payload_at[row], to);
+        copy_payload(raw->data + get32(&g->payload_at, row), to);
         page_raw_unref(g->pages, raw);
         return to->failed ? -ENOMEM : 0;
     }
@@ -187,6 +198,6 @@ int group_payload(const struct group *g, size_t row, struct buf *to, struct grou
         return -ENOMEM;
     int rc = cache_page(*cache, g, i);
     if (rc == 0)
-        copy_payload((*cache)->raw.ptr + g->payload_at[row], to);
+        copy_payload((*cache)->raw.ptr + get32(&g->payload_at, row), to);
     return rc == 0 && to->failed ? -ENOMEM : rc;
 }

@@ -229,6 +229,7 @@ void hot_drop(struct hot *h)
     h->detached = NULL;
     pthread_mutex_unlock(&h->lock);
     free_list(list);
+    pages_trim(h->pages);
     if (atomic_load(&h->groups) < HOT_GROUPS_MAX && atomic_exchange(&h->waiting, false) && h->o.room != NULL)
         h->o.room(h->o.arg);
 }

@@ -29,7 +29,7 @@ int hot_cut_groups(struct hot *h, struct group ***ret, size_t *ret_count);
 
 /* Takes what is cut off the list, in an instant; the groups are given up by hot_drop() afterwards. */
 void hot_detach(struct hot *h);
-void hot_drop(struct hot *h);
+void hot_drop(struct hot *h); /* and memory that was not needed since the last time to the system */
 
 /* References to all groups with the rows that are there; both arrays are to be freed. 0, -ENOMEM. */
 int hot_pin(struct hot *h, struct group ***ret, size_t **ret_rows, size_t *ret_count);

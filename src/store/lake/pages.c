@@ -8,17 +8,14 @@
 #include "store/lake/group_internal.h"
 #include "store/lake/map.h"
 
-#define FREE_MAX 8u /* raw pages kept for the next */
-
 struct pages {
     struct pages_options o;
     _Atomic size_t octets;
     atomic_bool waiting; /* somebody was told that it is full */
     _Atomic uint64_t cpu_us;
+    struct slabs *slabs;
     pthread_mutex_t lock; /* of what is below, and of the states of pages */
     pthread_cond_t work, done;
-    struct page_raw *free[FREE_MAX];
-    size_t free_count;
     struct group_page *head, *tail;
     bool stop, runs;
     pthread_t thread;
@@ -73,25 +70,24 @@ uint64_t pages_cpu_us(const struct pages *p)
 
 /* ------------------------------------------------------------------------------------------------ raw octets */
 
-static struct page_raw *from_free(struct pages *p, size_t size)
+struct slabs *pages_slabs(struct pages *p)
 {
-    struct page_raw *raw = NULL;
-    pthread_mutex_lock(&p->lock);
-    if (p->free_count > 0 && p->free[p->free_count - 1]->size >= size)
-        raw = p->free[--p->free_count];
-    pthread_mutex_unlock(&p->lock);
-    return raw;
+    return p != NULL ? p->slabs : NULL;
+}
+
+void pages_trim(struct pages *p)
+{
+    slab_trim(p->slabs);
 }
 
 struct page_raw *page_raw_take(struct pages *p, size_t size)
 {
-    struct page_raw *raw = p != NULL ? from_free(p, size) : NULL;
-    if (raw == NULL) {
-        raw = map_take(sizeof(*raw) + size);
-        if (raw == NULL)
-            return NULL;
-        raw->size = size;
-    }
+    bool own = size > PAGE_RAW_ROOM;
+    struct page_raw *raw = own ? map_take(sizeof(*raw) + size) : slab_take(pages_slabs(p), PAGE_RAW_SLABS);
+    if (raw == NULL)
+        return NULL;
+    raw->slabs = own ? 0 : PAGE_RAW_SLABS;
+    raw->size = own ? size : PAGE_RAW_ROOM;
     atomic_store_explicit(&raw->refs, 1, memory_order_relaxed);
     return raw;
 }
@@ -105,16 +101,10 @@ void page_raw_unref(struct pages *p, struct page_raw *raw)
 {
     if (raw == NULL || atomic_fetch_sub(&raw->refs, 1) != 1)
         return;
-    bool kept = false;
-    if (p != NULL && raw->size == GROUP_PAGE_ROOM) {
-        pthread_mutex_lock(&p->lock);
-        kept = p->free_count < FREE_MAX && !p->stop;
-        if (kept)
-            p->free[p->free_count++] = raw;
-        pthread_mutex_unlock(&p->lock);
-    }
-    if (!kept)
-        map_give(raw, sizeof(*raw) + raw->size);
+    if (raw->slabs > 0)
+        slab_give(pages_slabs(p), raw, raw->slabs);
+    else
+        map_give(raw, page_raw_memory(raw));
 }
 
 /* ------------------------------------------------------------------------------------------------ compressing */
@@ -140,27 +130,25 @@ void page_zipper_free(struct page_zipper *z)
     z->zip = NULL;
 }
 
-/* Compresses the octets of a page that nobody else works on, into memory of just the size. */
-static int zip_page(struct pages *p, const struct group_page *page, struct page_zipper *z, uint8_t **ret)
+/* Compresses the octets of a page that nobody else works on. */
+static int zip_page(struct pages *p, const struct group_page *page, struct page_zipper *z)
 {
     uint64_t start = cpu_us();
     buf_reset(&z->out);
     int rc = pq_zip_compress(z->zip, PQ_CODEC_ZSTD, p != NULL ? p->o.level : 1,
                              (struct pq_slice){ page->raw->data, page->len }, &z->out);
-    *ret = rc == PQ_OK ? map_take(z->out.len) : NULL;
-    if (*ret != NULL)
-        memcpy(*ret, z->out.ptr, z->out.len);
     if (p != NULL)
         atomic_fetch_add_explicit(&p->cpu_us, cpu_us() - start, memory_order_relaxed);
-    return *ret != NULL ? 0 : -ENOMEM;
+    return rc == PQ_OK ? 0 : -ENOMEM;
 }
 
 /* From PAGE_BUSY, which the caller has set, to PAGE_ZIPPED or back. */
 static int work_on(struct pages *p, struct group_page *page, struct page_zipper *zipper)
 {
-    uint8_t *zipped;
-    int rc = zip_page(p, page, zipper, &zipped);
-    struct page_raw *raw = rc == 0 ? group_page_swap(page, zipped, zipper->out.len) : NULL;
+    struct page_raw *raw = NULL;
+    int rc = zip_page(p, page, zipper);
+    if (rc == 0)
+        rc = group_page_swap(page, zipper->out.ptr, zipper->out.len, &raw);
     if (p != NULL)
         pthread_mutex_lock(&p->lock);
     page->state = rc == 0 ? PAGE_ZIPPED : PAGE_WAITING;
@@ -247,7 +235,8 @@ int pages_open(struct pages **ret, const struct pages_options *options)
     pthread_mutex_init(&p->lock, NULL);
     pthread_cond_init(&p->work, NULL);
     pthread_cond_init(&p->done, NULL);
-    int rc = page_zipper_init(&p->zipper);
+    p->slabs = slabs_new();
+    int rc = p->slabs != NULL ? page_zipper_init(&p->zipper) : -ENOMEM;
     if (rc == 0 && !p->o.no_thread) {
         rc = -pthread_create(&p->thread, NULL, worker, p);
         p->runs = rc == 0;
@@ -276,9 +265,8 @@ void pages_close(struct pages *p)
     if (p == NULL)
         return;
     pages_stop(p);
-    for (size_t i = 0; i < p->free_count; i++)
-        map_give(p->free[i], sizeof(*p->free[i]) + p->free[i]->size);
     page_zipper_free(&p->zipper);
+    slabs_free(p->slabs);
     pthread_mutex_destroy(&p->lock);
     pthread_cond_destroy(&p->work);
     pthread_cond_destroy(&p->done);

@@ -15,6 +15,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "store/lake/slab.h"
 #include "store/parquet/zip.h"
 
 struct group;
@@ -40,13 +41,28 @@ bool pages_full(struct pages *p);
 bool pages_pressed(const struct pages *p);
 uint64_t pages_cpu_us(const struct pages *p); /* spent on compressing, by whom ever */
 
+struct slabs *pages_slabs(struct pages *p); /* what groups are made of; NULL for p NULL */
+
+/* Gives memory back to the system that was not needed since the last call. */
+void pages_trim(struct pages *p);
+
 /* ------------------------------------------------------------------------------------------------ raw octets */
 
 struct page_raw {
     _Atomic unsigned refs;
-    size_t size; /* of data */
+    unsigned slabs; /* that it is made of; 0: memory of its own */
+    size_t size;    /* of data */
     uint8_t data[];
 };
+
+#define PAGE_RAW_SLABS 2u
+#define PAGE_RAW_ROOM  (PAGE_RAW_SLABS * SLAB_SIZE - sizeof(struct page_raw)) /* octets of an ordinary one */
+
+/* Octets of memory that it takes. */
+static inline size_t page_raw_memory(const struct page_raw *raw)
+{
+    return sizeof(*raw) + raw->size;
+}
 
 /* Room for at least `size` octets, with one reference. `p` NULL: not shared. NULL if out of memory. */
 struct page_raw *page_raw_take(struct pages *p, size_t size);
