@@ -24,6 +24,15 @@ struct hep_addr fake_ip(const char *text)
 
 /* ------------------------------------------------------------------------------------------------ cells */
 
+/* 16 octets, IPv4 as ::ffff:a.b.c.d. */
+static size_t mapped(const struct hep_addr *addr, uint8_t out[16])
+{
+    memset(out, 0, 16);
+    memset(out + 10, 0xff, addr->len == 4 ? 2 : 0);
+    memcpy(out + 16 - addr->len, addr->octets, addr->len);
+    return 16;
+}
+
 static void cell_of(const struct record *r, const struct record_column *c, struct record_cell *ret, char text[48])
 {
     const uint8_t *at = (const uint8_t *)r + c->offset;
@@ -56,7 +65,9 @@ static void cell_of(const struct record *r, const struct record_column *c, struc
         ret->octets = (struct hep_slice){ (uint8_t *)text, ip_format(&addr, text) };
         break;
     case RECORD_ADDR:
-        ret->null = true;
+        memcpy(&addr, at, sizeof(addr));
+        ret->null = addr.len == 0;
+        ret->octets = (struct hep_slice){ (uint8_t *)text, mapped(&addr, (uint8_t *)text) };
         break;
     }
 }
