@@ -14,7 +14,7 @@ const rows = lines.slice(1)
 const TYPES = {
   ts: 'TIMESTAMP WITH TIME ZONE', seq: 'BIGINT', call_id: 'VARCHAR', method: 'VARCHAR', status: 'USMALLINT',
   flag: 'BOOLEAN', mos: 'DOUBLE', address: 'BLOB', long_text: 'VARCHAR', u32: 'UINTEGER', u64: 'UBIGINT',
-  nothing: 'VARCHAR', i8: 'TINYINT', u16: 'USMALLINT', payload: 'BLOB',
+  nothing: 'VARCHAR', steps: 'INTEGER', same: 'INTEGER', i8: 'TINYINT', u16: 'USMALLINT', payload: 'BLOB',
 }
 
 const instance = await DuckDBInstance.create(':memory:', { threads: '1' })

@@ -76,9 +76,14 @@ static struct pq_slice cell(struct model *m, size_t column, size_t row)
         return number(m, -(int64_t)row, 8); /* as unsigned: beyond 2^63 */
     case 11:
         return (struct pq_slice){ NULL, 0 };
-    case 12:
-        return number(m, (int64_t)(n % 200) - 100, 4);
+    case 12: /* differences that wrap, long runs of NULLs */
+        return n % 1000 < 500 ? (struct pq_slice){ NULL, 0 }
+                              : number(m, n % 3 == 0 ? INT32_MIN + (int64_t)n : INT32_MAX - (int64_t)n, 4);
     case 13:
+        return number(m, -42, 4);
+    case 14:
+        return number(m, (int64_t)(n % 200) - 100, 4);
+    case 15:
         return number(m, n % 65536, 4);
     default:
         return payload(m, row);
@@ -92,8 +97,8 @@ static const struct {
     enum pq_data_kind kind;
     const char *name; /* of the kind in the JSON */
 } table[] = {
-    { { "ts", PQ_INT64, PQ_LOGICAL_TIMESTAMP_US, .stats = true, ZSTD }, PQ_DATA_FLAT, "time" },
-    { { "seq", PQ_INT64, PQ_LOGICAL_INT64, .stats = true, ZSTD }, PQ_DATA_FLAT, "int" },
+    { { "ts", PQ_INT64, PQ_LOGICAL_TIMESTAMP_US, .delta = true, .stats = true, ZSTD }, PQ_DATA_FLAT, "time" },
+    { { "seq", PQ_INT64, PQ_LOGICAL_INT64, .delta = true, .stats = true, ZSTD }, PQ_DATA_FLAT, "int" },
     { { "call_id", PQ_BYTE_ARRAY, PQ_LOGICAL_STRING, .stats = true, .bloom = true, .dictionary = true, ZSTD },
       PQ_DATA_CODES,
       "text" },
@@ -109,11 +114,15 @@ static const struct {
     { { "long_text", PQ_BYTE_ARRAY, PQ_LOGICAL_STRING, .nullable = true, .stats = true, .bloom = true, ZSTD },
       PQ_DATA_FLAT,
       "text" },
-    { { "u32", PQ_INT32, PQ_LOGICAL_UINT32, .stats = true, .codec = PQ_CODEC_NONE }, PQ_DATA_FLAT, "int" },
-    { { "u64", PQ_INT64, PQ_LOGICAL_UINT64, .stats = true, ZSTD }, PQ_DATA_FLAT, "int" },
+    { { "u32", PQ_INT32, PQ_LOGICAL_UINT32, .delta = true, .stats = true, .codec = PQ_CODEC_NONE }, PQ_DATA_FLAT, "int" },
+    { { "u64", PQ_INT64, PQ_LOGICAL_UINT64, .delta = true, .stats = true, ZSTD }, PQ_DATA_FLAT, "int" },
     { { "nothing", PQ_BYTE_ARRAY, PQ_LOGICAL_STRING, .nullable = true, .stats = true, .dictionary = true, ZSTD },
-      PQ_DATA_CODES,
+      PQ_DATA_NULLS,
       "text" },
+    { { "steps", PQ_INT32, PQ_LOGICAL_INT32, .nullable = true, .delta = true, .stats = true, ZSTD },
+      PQ_DATA_FLAT,
+      "int" },
+    { { "same", PQ_INT32, PQ_LOGICAL_INT32, .dictionary = true, .stats = true, ZSTD }, PQ_DATA_FLAT, "int" },
     { { "i8", PQ_INT32, PQ_LOGICAL_INT8, .stats = true, .dictionary = true, ZSTD }, PQ_DATA_CODES, "int" },
     { { "u16", PQ_INT32, PQ_LOGICAL_UINT16, .stats = true, .bloom = true, ZSTD }, PQ_DATA_FLAT, "int" },
     { { "payload", PQ_BYTE_ARRAY, ZSTD }, PQ_DATA_PAGES, "octets" },

@@ -158,7 +158,7 @@ static inline void model_segments(struct model *m, size_t column, const struct p
         segments[n].rows = piece;
         if (data->kind == PQ_DATA_CODES)
             model_codes(m, cells + at, piece, &d, &segments[n]);
-        else {
+        else if (data->kind == PQ_DATA_FLAT) {
             model_values(m, c, cells + at, piece, &segments[n]);
             model_validity(m, cells + at, piece, &segments[n]);
         }
@@ -171,7 +171,14 @@ static inline void model_segments(struct model *m, size_t column, const struct p
         dictionary[0].rows = half;
         dictionary[1].rows = d.count - half;
         model_values(m, c, d.entries, half, &dictionary[0]);
-        model_values(m, c, d.entries + half, d.count - half, &dictionary[1]);
+        if (prng_below(&m->seed, 2) == 0) {
+            model_values(m, c, d.entries + half, d.count - half, &dictionary[1]);
+        } else { /* one by one */
+            struct pq_slice *slices = pq_arena_array(&m->arena, d.count - half + 1, sizeof(*slices));
+            for (size_t i = half; i < d.count; i++)
+                slices[i - half] = d.entries[i];
+            dictionary[1].slices = slices;
+        }
         data->dictionary = dictionary;
         data->dictionary_count = 2;
     }
@@ -302,6 +309,7 @@ static inline struct pq_column model_random_column(struct model *m)
         .width = kinds[k].width,
         .nullable = prng_below(&m->seed, 2) == 0,
         .dictionary = prng_below(&m->seed, 2) == 0,
+        .delta = prng_below(&m->seed, 2) == 0,
         .bloom = kinds[k].type != PQ_BOOLEAN && prng_below(&m->seed, 3) == 0,
         .stats = prng_below(&m->seed, 4) != 0,
         .codec = prng_below(&m->seed, 4) == 0 ? PQ_CODEC_NONE : PQ_CODEC_ZSTD,
@@ -330,10 +338,12 @@ static inline void model_random(struct model *m, uint64_t seed, const struct mod
         enum pq_data_kind kind = prng_below(&m->seed, 3) == 0 ? PQ_DATA_CODES : PQ_DATA_FLAT;
         if (c.type == PQ_BYTE_ARRAY && !c.nullable && !c.bloom && !c.stats)
             kind = PQ_DATA_PAGES;
-        struct pq_slice *cells = model_column(m, c, kind);
+        bool nothing = c.nullable && prng_below(&m->seed, 8) == 0;
+        struct pq_slice *cells = model_column(m, c, nothing ? PQ_DATA_NULLS : kind);
         size_t distinct = prng_below(&m->seed, 2) == 0 ? 1 + prng_below(&m->seed, 10) : 100000;
         for (size_t row = 0; row < m->rows; row++)
-            cells[row] = model_random_cell(m, &m->columns[i], distinct, shape);
+            cells[row] =
+                nothing ? (struct pq_slice){ NULL, 0 } : model_random_cell(m, &m->columns[i], distinct, shape);
     }
 }
 

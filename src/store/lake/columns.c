@@ -44,6 +44,7 @@ size_t lake_columns(enum record_table table, struct pq_column ret[RECORD_COLUMNS
             .nullable = lake_column_nullable(table, i),
             /* Times and sequence numbers hardly ever come twice. */
             .dictionary = !octets && c->kind != RECORD_TIME && c->kind != RECORD_SEQ,
+            .delta = c->kind == RECORD_TIME || c->kind == RECORD_SEQ,
             .bloom = (c->options & RECORD_BLOOM) != 0,
             .stats = !octets,
             .codec = PQ_CODEC_ZSTD,

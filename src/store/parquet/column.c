@@ -2,38 +2,32 @@
 #include <string.h>
 
 #include "store/parquet/bloom.h"
+#include "store/parquet/delta.h"
 #include "store/parquet/encode.h"
 #include "store/parquet/hybrid.h"
 #include "store/parquet/page.h"
 #include "store/parquet/writer_internal.h"
 
-/* A dictionary of a chunk with hardly a value twice is given up after so many rows. */
-#define DICTIONARY_TRIAL 4096u
-
 static const uint8_t nothing[1]; /* place of an empty value: not NULL */
 
 /* ---- rows of segments ---- */
 
-static bool is_valid(const struct pq_segment *s, size_t i)
+struct pq_slice pq_segment_value(const struct pq_segment *s, size_t width, size_t i)
 {
-    return s->validity == NULL || (s->validity[i / 8] >> (i % 8) & 1) != 0;
-}
-
-static struct pq_slice value_at(const struct pq_segment *s, size_t width, size_t i)
-{
+    if (!pq_segment_valid(s, i))
+        return (struct pq_slice){ NULL, 0 };
     if (width > 0)
         return (struct pq_slice){ (const uint8_t *)s->values + i * width, width };
     size_t start = s->offsets[i], len = s->offsets[i + 1] - start;
     return (struct pq_slice){ len > 0 ? s->bytes + start : nothing, len };
 }
 
-static void rewind_rows(struct pq_chunk *k)
+void pq_rows_rewind(struct pq_chunk *k)
 {
     k->segment = k->at = 0;
 }
 
-/* The segment and place of the next row; the caller asks for no more rows than there are. */
-static const struct pq_segment *next_row(struct pq_chunk *k, size_t *ret_at)
+const struct pq_segment *pq_rows_next(struct pq_chunk *k, size_t *ret_at)
 {
     while (k->at == k->data->segments[k->segment].rows) {
         k->segment++;
@@ -43,14 +37,7 @@ static const struct pq_segment *next_row(struct pq_chunk *k, size_t *ret_at)
     return &k->data->segments[k->segment];
 }
 
-static struct pq_slice next_value(struct pq_chunk *k, size_t width)
-{
-    size_t at;
-    const struct pq_segment *s = next_row(k, &at);
-    return is_valid(s, at) ? value_at(s, width, at) : (struct pq_slice){ NULL, 0 };
-}
-
-static int reserve(void **array, size_t *cap, size_t count, size_t size)
+int pq_reserve(void **array, size_t *cap, size_t count, size_t size)
 {
     if (*cap >= count)
         return PQ_OK;
@@ -62,112 +49,11 @@ static int reserve(void **array, size_t *cap, size_t count, size_t size)
     return PQ_OK;
 }
 
-static int reserve_numbers(uint32_t **array, size_t *cap, size_t count)
+int pq_reserve_numbers(uint32_t **array, size_t *cap, size_t count)
 {
     void *p = *array;
-    int rc = reserve(&p, cap, count, sizeof(**array));
+    int rc = pq_reserve(&p, cap, count, sizeof(**array));
     *array = p;
-    return rc;
-}
-
-/* ---- dictionary ---- */
-
-/* Entries of the caller's dictionary as slices. */
-static int take_dictionary(struct pq_writer *w, const struct pq_chunk *k)
-{
-    size_t width = pq_column_width(k->column);
-    int rc = PQ_OK;
-    for (size_t s = 0; s < k->data->dictionary_count; s++) {
-        const struct pq_segment *seg = &k->data->dictionary[s];
-        for (size_t i = 0; i < seg->rows && rc == PQ_OK; i++)
-            rc = pq_dict_append(&w->dict, seg->slices != NULL ? seg->slices[i] : value_at(seg, width, i));
-    }
-    return rc;
-}
-
-/*
- * The caller's codes in one array, checked; *ret_plain is about what the values would take in PLAIN encoding: looking
- * up the length of each would cost more than the rest of this.
- */
-static int take_codes(struct pq_writer *w, struct pq_chunk *k, size_t *ret_plain)
-{
-    int rc = take_dictionary(w, k);
-    size_t present = 0, row = 0;
-    for (size_t s = 0; s < k->data->segment_count && rc == PQ_OK; s++) {
-        const struct pq_segment *seg = &k->data->segments[s];
-        for (size_t i = 0; i < seg->rows; i++) {
-            uint32_t code = is_valid(seg, i) ? seg->codes[i] : PQ_NULL_CODE;
-            w->codes[row++] = code;
-            if (code == PQ_NULL_CODE)
-                continue;
-            if (code >= w->dict.count)
-                return pq_writer_fail(w, PQ_ERR_USAGE, "a code beyond the dictionary");
-            present++;
-        }
-    }
-    *ret_plain = w->dict.count > 0 ? (size_t)((double)w->dict.octets / (double)w->dict.count * (double)present) : 0;
-    return rc;
-}
-
-/* Builds a dictionary from the values. *ret_plain is SIZE_MAX if there is none. */
-static int build_codes(struct pq_writer *w, struct pq_chunk *k, size_t *ret_plain)
-{
-    size_t width = pq_column_width(k->column), plain = 0;
-    struct pq_slice last = { NULL, 0 };
-    uint32_t code = 0;
-    rewind_rows(k);
-    for (size_t row = 0; row < k->rows; row++) {
-        struct pq_slice v = next_value(k, width);
-        w->codes[row] = PQ_NULL_CODE;
-        if (v.ptr == NULL)
-            continue;
-        if (last.ptr == NULL || last.len != v.len || memcmp(last.ptr, v.ptr, v.len) != 0) { /* runs are common */
-            int rc = pq_dict_code(&w->dict, v, &code);
-            if (rc != PQ_OK)
-                return rc;
-            last = v;
-        }
-        w->codes[row] = code;
-        plain += v.len + 4;
-        bool hopeless = row >= DICTIONARY_TRIAL && w->dict.count > row - row / 4;
-        if (w->dict.octets > w->dictionary_max || hopeless) {
-            *ret_plain = SIZE_MAX;
-            return PQ_OK;
-        }
-    }
-    *ret_plain = plain;
-    return PQ_OK;
-}
-
-static bool pays(const struct pq_writer *w, const struct pq_chunk *k, size_t plain)
-{
-    size_t width = pq_hybrid_width(w->dict.count > 0 ? (uint32_t)w->dict.count - 1 : 0);
-    return w->dict.octets <= w->dictionary_max && w->dict.octets + k->rows * width / 8 < plain;
-}
-
-/* Decides how the chunk is encoded and leaves codes and dictionary where there are some. */
-static int prepare(struct pq_writer *w, struct pq_chunk *k)
-{
-    bool given = k->data->kind == PQ_DATA_CODES;
-    pq_dict_reset(&w->dict);
-    if (!given && (!k->column->dictionary || k->column->type == PQ_BOOLEAN))
-        return PQ_OK;
-    int rc = reserve_numbers(&w->codes, &w->codes_cap, k->rows);
-    size_t plain = 0;
-    if (rc == PQ_OK)
-        rc = given ? take_codes(w, k, &plain) : build_codes(w, k, &plain);
-    if (rc != PQ_OK)
-        return rc;
-    if (given || plain != SIZE_MAX)
-        k->codes = w->codes;
-    k->by_code = k->codes != NULL && k->column->type != PQ_BOOLEAN && pays(w, k, plain);
-    if (!k->by_code && !given)
-        k->codes = NULL;
-    if (k->codes == NULL)
-        return PQ_OK;
-    rc = reserve_numbers(&w->stamps, &w->stamps_cap, w->dict.count);
-    if (rc == PQ_OK && w->dict.count > 0)
-        memset(w->stamps, 0, w->dict.count * sizeof(*w->stamps));
     return rc;
 }
 
@@ -268,12 +154,15 @@ static size_t fill_values(struct pq_writer *w, struct pq_chunk *k, size_t first,
     size_t width = pq_column_width(k->column), octets = 0, n = 0, nulls = 0;
     while (n < room && octets < w->page_octets) {
         struct pq_slice v = { NULL, 0 };
-        if (k->codes == NULL)
-            v = next_value(k, width);
-        else if (k->codes[first + n] != PQ_NULL_CODE) /* a page of codes wants to know only where the NULLs are */
-            v = k->by_code ? (struct pq_slice){ nothing, 0 } : w->dict.entries[k->codes[first + n]];
+        size_t at;
+        if (k->codes == NULL) {
+            const struct pq_segment *s = pq_rows_next(k, &at);
+            v = pq_segment_value(s, width, at);
+        } else if (k->codes[first + n] != PQ_NULL_CODE) {
+            v = w->dict.entries[k->codes[first + n]];
+        }
         nulls += v.ptr == NULL;
-        octets += k->by_code || width > 0 ? 0 : v.len + 4;
+        octets += width > 0 ? 0 : v.len + 4;
         w->values[n++] = v;
     }
     *ret_nulls = nulls;
@@ -299,32 +188,144 @@ int pq_note_add(struct pq_writer *w, const struct pq_page_note *note)
     return w->notes.failed || w->hashes.failed ? PQ_ERR_LIMIT : PQ_OK;
 }
 
-static int put_data_page(struct pq_writer *w, struct pq_chunk *k, size_t first, size_t *ret_rows)
+/* Statistics, compression, the page itself: what is the same for all data pages. w->raw holds the body. */
+static int end_page(struct pq_writer *w, struct pq_chunk *k, int32_t encoding, size_t rows,
+                    const struct pq_range *range, struct pq_page_note *note)
 {
-    size_t room = k->rows - first < w->page_rows ? k->rows - first : w->page_rows;
+    struct pq_page page = { .encoding = encoding, .values = rows };
+    if (note->nulls > 0 && !k->column->nullable)
+        return pq_writer_fail(w, PQ_ERR_USAGE, "a NULL in a column that has none");
+    int rc = note_range(w, k, range, note);
+    if (rc == PQ_OK)
+        rc = put_raw(w, k, &page, note);
+    k->nulls += note->nulls;
+    return rc == PQ_OK ? pq_note_add(w, note) : rc;
+}
+
+static int put_value_page(struct pq_writer *w, struct pq_chunk *k, size_t first, size_t room, size_t *ret_rows)
+{
     struct pq_page_note note = { .first_row = first };
     struct pq_range range = { .any = false };
     size_t n = fill_values(w, k, first, room, &note.nulls);
-    if (note.nulls > 0 && !k->column->nullable)
-        return pq_writer_fail(w, PQ_ERR_USAGE, "a NULL in a column that has none");
     buf_reset(&w->raw);
     pq_levels_put(&w->raw, k->column, w->values, n, note.nulls, w->levels);
-    if (k->by_code)
-        put_codes(w, k, first, n);
-    else
-        pq_values_put(&w->raw, k->column, w->values, n);
+    pq_values_put(&w->raw, k->column, w->values, n);
     if (k->codes != NULL)
         look_at_codes(w, k, first, n, &range);
     else
         look_at_values(w, k, n, &range);
-    struct pq_page page = { .encoding = k->by_code ? PQ_ENCODING_RLE_DICTIONARY : PQ_ENCODING_PLAIN, .values = n };
-    int rc = note_range(w, k, &range, &note);
-    if (rc == PQ_OK)
-        rc = put_raw(w, k, &page, &note);
-    k->nulls += note.nulls;
     *ret_rows = n;
-    return rc == PQ_OK ? pq_note_add(w, &note) : rc;
+    return end_page(w, k, PQ_ENCODING_PLAIN, n, &range, &note);
 }
+
+static int put_code_page(struct pq_writer *w, struct pq_chunk *k, size_t first, size_t n)
+{
+    struct pq_page_note note = { .first_row = first };
+    struct pq_range range = { .any = false };
+    size_t present = 0;
+    for (size_t i = 0; i < n; i++) {
+        w->levels[i] = k->codes[first + i] != PQ_NULL_CODE;
+        present += w->levels[i];
+    }
+    note.nulls = n - present;
+    buf_reset(&w->raw);
+    pq_levels_put_numbers(&w->raw, k->column, w->levels, n, note.nulls);
+    put_codes(w, k, first, n);
+    look_at_codes(w, k, first, n, &range);
+    return end_page(w, k, PQ_ENCODING_RLE_DICTIONARY, n, &range, &note);
+}
+
+/* A chunk with one value and no NULL: a page is two runs, however many rows it has. */
+static int put_constant_page(struct pq_writer *w, struct pq_chunk *k, size_t first, size_t n)
+{
+    struct pq_page_note note = { .first_row = first };
+    struct pq_range range = { .any = false };
+    buf_reset(&w->raw);
+    pq_levels_put_numbers(&w->raw, k->column, NULL, n, 0);
+    buf_putc(&w->raw, 0);
+    pq_hybrid_write_run(&w->raw, 0, n, 0);
+    if (k->column->stats)
+        pq_range_add(k->column, &range, w->dict.entries[0]);
+    if (k->column->bloom && first == 0) {
+        uint64_t hash = pq_bloom_hash(w->dict.entries[0]);
+        buf_put(&w->hashes, &hash, sizeof(hash));
+    }
+    return end_page(w, k, PQ_ENCODING_RLE_DICTIONARY, n, &range, &note);
+}
+
+/* ---- pages of differences ---- */
+
+static int64_t load_number(const void *values, size_t width, size_t i)
+{
+    int32_t narrow;
+    int64_t wide;
+    if (width == 8) {
+        memcpy(&wide, (const uint8_t *)values + i * 8, sizeof(wide));
+        return wide;
+    }
+    memcpy(&narrow, (const uint8_t *)values + i * 4, sizeof(narrow));
+    return narrow;
+}
+
+/* The numbers of the next `rows` rows that are not NULL, and their levels; how many. */
+static size_t fill_numbers(struct pq_writer *w, struct pq_chunk *k, size_t rows)
+{
+    size_t width = pq_column_width(k->column), present = 0;
+    for (size_t i = 0; i < rows; i++) {
+        size_t at;
+        const struct pq_segment *s = pq_rows_next(k, &at);
+        w->levels[i] = pq_segment_valid(s, at);
+        w->numbers[present] = load_number(s->values, width, at);
+        present += w->levels[i];
+    }
+    return present;
+}
+
+/* A number as the value of its column, kept until the group is written. */
+static bool keep_number(struct pq_writer *w, const struct pq_chunk *k, int64_t n, struct pq_slice *ret)
+{
+    return pq_arena_copy(&w->group_arena, (struct pq_slice){ (const uint8_t *)&n, pq_column_width(k->column) }, ret);
+}
+
+static int range_of_numbers(struct pq_writer *w, const struct pq_chunk *k, size_t count, struct pq_range *ret)
+{
+    bool is_unsigned = k->column->logical >= PQ_LOGICAL_UINT8;
+    uint64_t flip = is_unsigned ? UINT64_C(1) << 63 : 0; /* sign-extended 32 bits keep their order, too */
+    int64_t min = INT64_MAX, max = INT64_MIN;
+    if (count == 0 || !k->column->stats)
+        return PQ_OK;
+    for (size_t i = 0; i < count; i++) {
+        int64_t n = (int64_t)((uint64_t)w->numbers[i] ^ flip);
+        min = n < min ? n : min;
+        max = n > max ? n : max;
+    }
+    ret->any = true;
+    return keep_number(w, k, (int64_t)((uint64_t)min ^ flip), &ret->min) &&
+                   keep_number(w, k, (int64_t)((uint64_t)max ^ flip), &ret->max)
+               ? PQ_OK
+               : PQ_ERR_LIMIT;
+}
+
+static int put_delta_page(struct pq_writer *w, struct pq_chunk *k, size_t first, size_t n)
+{
+    struct pq_page_note note = { .first_row = first };
+    struct pq_range range = { .any = false };
+    size_t present = fill_numbers(w, k, n);
+    note.nulls = n - present;
+    buf_reset(&w->raw);
+    pq_levels_put_numbers(&w->raw, k->column, w->levels, n, note.nulls);
+    pq_delta_put(&w->raw, w->numbers, present, pq_column_width(k->column) == 8);
+    int rc = range_of_numbers(w, k, present, &range);
+    return rc == PQ_OK ? end_page(w, k, PQ_ENCODING_DELTA, n, &range, &note) : rc;
+}
+
+static bool suits_delta(const struct pq_chunk *k)
+{
+    const struct pq_column *c = k->column;
+    return c->delta && !c->bloom && k->data->kind == PQ_DATA_FLAT && (c->type == PQ_INT32 || c->type == PQ_INT64);
+}
+
+/* ---- chunks ---- */
 
 static int put_ready_pages(struct pq_writer *w, struct pq_chunk *k)
 {
@@ -367,28 +368,51 @@ static int put_null_pages(struct pq_writer *w, struct pq_chunk *k)
     return rc;
 }
 
+static int put_data_page(struct pq_writer *w, struct pq_chunk *k, size_t row, size_t *ret_rows)
+{
+    size_t left = k->rows - row, most = w->page_rows;
+    if (k->by_code && w->dict.count == 1 && k->present == k->rows) {
+        *ret_rows = left < PQ_PAGE_ROWS_MAX ? left : PQ_PAGE_ROWS_MAX;
+        return put_constant_page(w, k, row, *ret_rows);
+    }
+    *ret_rows = left < most ? left : most;
+    if (k->by_code)
+        return put_code_page(w, k, row, *ret_rows);
+    if (k->by_delta)
+        return put_delta_page(w, k, row, *ret_rows);
+    return put_value_page(w, k, row, *ret_rows, ret_rows);
+}
+
 static int put_built_pages(struct pq_writer *w, struct pq_chunk *k)
 {
-    int rc = prepare(w, k);
+    int rc = pq_chunk_codes(w, k);
     if (rc == PQ_OK && k->by_code)
         rc = put_dictionary(w, k);
+    k->by_delta = k->codes == NULL && !k->by_code && suits_delta(k);
     k->data_start = w->counts.octets;
-    rewind_rows(k);
+    pq_rows_rewind(k);
     for (size_t row = 0, n = 0; row < k->rows && rc == PQ_OK; row += n)
         rc = put_data_page(w, k, row, &n);
     return rc;
 }
 
+static int reserve_page(struct pq_writer *w)
+{
+    void *values = w->values, *numbers = w->numbers;
+    int rc = pq_reserve(&values, &w->values_cap, w->page_rows, sizeof(*w->values));
+    w->values = values;
+    if (rc == PQ_OK)
+        rc = pq_reserve(&numbers, &w->numbers_cap, w->page_rows, sizeof(*w->numbers));
+    w->numbers = numbers;
+    return rc == PQ_OK ? pq_reserve_numbers(&w->levels, &w->levels_cap, w->page_rows) : rc;
+}
+
 int pq_chunk_write(struct pq_writer *w, struct pq_chunk *k)
 {
-    void *values = w->values;
     buf_reset(&w->notes);
     buf_reset(&w->hashes);
     k->start = k->data_start = w->counts.octets;
-    int rc = reserve(&values, &w->values_cap, w->page_rows, sizeof(*w->values));
-    w->values = values;
-    if (rc == PQ_OK)
-        rc = reserve_numbers(&w->levels, &w->levels_cap, w->page_rows);
+    int rc = reserve_page(w);
     if (rc != PQ_OK)
         return rc;
     if (k->data->kind == PQ_DATA_PAGES)

@@ -76,22 +76,28 @@ void pq_values_put(struct buf *out, const struct pq_column *c, const struct pq_s
     }
 }
 
-void pq_levels_put(struct buf *out, const struct pq_column *c, const struct pq_slice *values, size_t count,
-                   size_t nulls, uint32_t *scratch)
+void pq_levels_put_numbers(struct buf *out, const struct pq_column *c, const uint32_t *levels, size_t count,
+                           size_t nulls)
 {
     if (!c->nullable)
         return;
     size_t start = out->len;
     buf_put(out, "\0\0\0\0", 4);
-    if (nulls == 0 || nulls == count) {
+    if (nulls == 0 || nulls == count)
         pq_hybrid_write_run(out, nulls == 0, count, 1);
-    } else {
-        for (size_t i = 0; i < count; i++)
-            scratch[i] = values[i].ptr != NULL;
-        pq_hybrid_write(out, scratch, count, 1);
-    }
+    else
+        pq_hybrid_write(out, levels, count, 1);
     if (!out->failed)
         le32_store(out->ptr + start, (uint32_t)(out->len - start - 4));
+}
+
+void pq_levels_put(struct buf *out, const struct pq_column *c, const struct pq_slice *values, size_t count,
+                   size_t nulls, uint32_t *scratch)
+{
+    if (c->nullable && nulls != 0 && nulls != count)
+        for (size_t i = 0; i < count; i++)
+            scratch[i] = values[i].ptr != NULL;
+    pq_levels_put_numbers(out, c, scratch, count, nulls);
 }
 
 static void get_booleans(const uint8_t *bits, struct pq_slice *values, size_t count)

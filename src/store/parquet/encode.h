@@ -19,6 +19,10 @@ void pq_values_put(struct buf *out, const struct pq_column *c, const struct pq_s
 void pq_levels_put(struct buf *out, const struct pq_column *c, const struct pq_slice *values, size_t count,
                    size_t nulls, uint32_t *scratch);
 
+/* The same from numbers: 1 for a value, 0 for a NULL. */
+void pq_levels_put_numbers(struct buf *out, const struct pq_column *c, const uint32_t *levels, size_t count,
+                           size_t nulls);
+
 /*
  * Reads `count` values in PLAIN encoding; slices point into the page body. Demands that nothing is left.
  * PQ_ERR_DAMAGED.

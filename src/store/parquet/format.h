@@ -70,6 +70,7 @@ struct pq_column {
     uint32_t width; /* PQ_FIXED: octets of a value; else 0 */
     bool nullable;
     bool dictionary; /* try a dictionary; it is dropped for a row group where it would not pay */
+    bool delta;      /* integers that grow steadily: differences, where there is no dictionary, nor a bloom filter */
     bool bloom;      /* split-block bloom filter a row group */
     bool stats;      /* minimum, maximum and number of NULLs a row group and a page */
     enum pq_codec codec;

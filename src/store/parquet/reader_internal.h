@@ -31,6 +31,7 @@ struct pq_slot {
 
     size_t page_group, page; /* page in hand */
     struct buf body;         /* expanded */
+    struct buf unpacked;     /* values of a page of differences */
     struct pq_slice *values;
     size_t value_cap;
     uint32_t *codes; /* of the values that are not NULL, if the page has codes */

@@ -1,5 +1,6 @@
 #include <stdlib.h>
 
+#include "store/parquet/delta.h"
 #include "store/parquet/encode.h"
 #include "store/parquet/hybrid.h"
 #include "store/parquet/page.h"
@@ -15,6 +16,7 @@ void pq_slot_init(struct pq_slot *s)
     pq_arena_init(&s->bounds.arena, PQ_INDEX_MAX * 2);
     buf_init(&s->dictionary, PQ_PAGE_MAX + 1);
     buf_init(&s->body, PQ_PAGE_MAX + 1);
+    buf_init(&s->unpacked, (size_t)PQ_PAGE_ROWS_MAX * 8 + 1);
 }
 
 void pq_slot_trim(struct pq_slot *s)
@@ -25,6 +27,7 @@ void pq_slot_trim(struct pq_slot *s)
     pq_arena_free(&s->bounds.arena);
     buf_free(&s->dictionary);
     buf_free(&s->body);
+    buf_free(&s->unpacked);
     free(s->entries);
     free(s->values);
     free(s->codes);
@@ -190,6 +193,23 @@ static int take_codes(struct pq_reader *r, struct rd *in, size_t group, size_t c
     return rc;
 }
 
+static int take_differences(struct pq_reader *r, struct rd *in, size_t column, size_t count, struct pq_slice *values)
+{
+    struct pq_slot *s = &r->slots[column];
+    const struct pq_column *c = &r->columns[column];
+    size_t width = pq_column_width(c);
+    if (c->type != PQ_INT32 && c->type != PQ_INT64)
+        return PQ_ERR_DAMAGED;
+    buf_reset(&s->unpacked);
+    uint8_t *to = buf_space(&s->unpacked, count * width + 1);
+    if (to == NULL)
+        return PQ_ERR_MEMORY;
+    int rc = pq_delta_get(in, width, to, count);
+    for (size_t i = 0; i < count && rc == PQ_OK; i++)
+        values[i] = (struct pq_slice){ to + i * width, width };
+    return rc;
+}
+
 /* Moves `present` values from the front to the rows that are not NULL. */
 static void spread(struct pq_slice *values, const uint32_t *levels, size_t rows, size_t present)
 {
@@ -216,6 +236,8 @@ static int decode_page(struct pq_reader *r, size_t group, size_t column, const s
         return rc;
     if (page->encoding == PQ_ENCODING_RLE_DICTIONARY)
         rc = take_codes(r, &in, group, column, present, s->values);
+    else if (page->encoding == PQ_ENCODING_DELTA)
+        rc = take_differences(r, &in, column, present, s->values);
     else if (page->encoding == PQ_ENCODING_PLAIN)
         rc = pq_values_get(&in, &r->columns[column], s->values, present);
     else

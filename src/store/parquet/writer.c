@@ -135,6 +135,7 @@ void pq_writer_free(struct pq_writer *w)
     free(w->levels);
     free(w->stamps);
     free(w->values);
+    free(w->numbers);
     free(w);
 }
 

@@ -27,7 +27,7 @@ static int fill_encodings(struct pq_writer *w, const struct pq_chunk *k, struct 
     struct pq_slice *path = pq_arena_array(&w->group_arena, 1, sizeof(*path));
     if (encodings == NULL || stats == NULL || path == NULL)
         return PQ_ERR_LIMIT;
-    int32_t data = k->by_code ? PQ_ENCODING_RLE_DICTIONARY : PQ_ENCODING_PLAIN;
+    int32_t data = k->by_code ? PQ_ENCODING_RLE_DICTIONARY : k->by_delta ? PQ_ENCODING_DELTA : PQ_ENCODING_PLAIN;
     size_t n = 0, s = 0;
     encodings[n++] = data;
     encodings[n++] = PQ_ENCODING_RLE;

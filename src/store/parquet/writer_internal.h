@@ -32,7 +32,9 @@ struct pq_chunk {
     size_t rows;
     size_t segment, at;    /* next row: of which segment, at which place */
     const uint32_t *codes; /* of all rows, NULL if there is no dictionary */
+    size_t present;        /* values that are not NULL, where there are codes */
     bool by_code;          /* pages hold codes */
+    bool by_delta;         /* pages hold differences */
     struct pq_range range; /* of the chunk */
     bool stats_broken;     /* no minimum and maximum: a value had no order */
     size_t nulls;
@@ -41,6 +43,8 @@ struct pq_chunk {
     uint64_t data_start;               /* of the first data page */
     uint64_t uncompressed, compressed; /* octets of pages, headers included */
 };
+
+#define PQ_MEMO 256u
 
 struct pq_writer {
     struct pq_sink sink;
@@ -74,6 +78,11 @@ struct pq_writer {
     size_t codes_cap, levels_cap, stamps_cap;
     struct pq_slice *values; /* of the page in work */
     size_t values_cap;
+    int64_t *numbers; /* the same, of integers */
+    size_t numbers_cap;
+    struct pq_memo {
+        uint32_t value, code; /* code + 1; 0: free */
+    } memo[PQ_MEMO];          /* codes of a few values of 32 bits */
 
     int failed;
     struct errmsg error;
@@ -87,6 +96,24 @@ int pq_writer_put(struct pq_writer *w, struct pq_slice octets);
 
 /* Writes all pages of a chunk and leaves its notes, statistics and hashes. */
 int pq_chunk_write(struct pq_writer *w, struct pq_chunk *k);
+
+/* Decides how the chunk is encoded and leaves codes and dictionary where there are some (column_codes.c). */
+int pq_chunk_codes(struct pq_writer *w, struct pq_chunk *k);
+
+/* Makes room for `count` elements of `size` octets. */
+int pq_reserve(void **array, size_t *cap, size_t count, size_t size);
+int pq_reserve_numbers(uint32_t **array, size_t *cap, size_t count);
+
+/* Rows of segments, one after the other; the caller asks for no more rows than there are. */
+void pq_rows_rewind(struct pq_chunk *k);
+const struct pq_segment *pq_rows_next(struct pq_chunk *k, size_t *ret_at);
+
+/* Value of a row of a segment; ptr NULL for a NULL. */
+struct pq_slice pq_segment_value(const struct pq_segment *s, size_t width, size_t i);
+static inline bool pq_segment_valid(const struct pq_segment *s, size_t i)
+{
+    return s->validity == NULL || (s->validity[i / 8] >> (i % 8) & 1) != 0;
+}
 
 /* Fills the chunk's metadata and collects its bloom filter, ColumnIndex and OffsetIndex. */
 int pq_chunk_finish(struct pq_writer *w, const struct pq_chunk *k);
