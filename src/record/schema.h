@@ -195,7 +195,7 @@ const struct record_schema *record_schema(enum record_table table);
 int record_table_by_name(const char *name, size_t len);
 int record_column_by_name(enum record_table table, const char *name, size_t len);
 
-/* The table that messages of this HEP payload type (chunk 0x000b) go to; `other` for those that have none of their own. */
+/* The table for messages of this HEP payload type (chunk 0x000b); `other` for those that have none of their own. */
 enum record_table record_table_of(uint8_t payload_type);
 
 /* Name of one flag bit ("clock"), NULL if it is none. */

@@ -1,0 +1,107 @@
+/*
+ * The tree of a filter, and where it lives. Inner nodes are AND, OR, NOT; a term is what the user wrote (field and
+ * value) over the leaves that it comes to: "ip:10.0.0.1:5060" is one term of four leaves.
+ *
+ * Everything is allocated from blocks of the filter and lives as long as it.
+ */
+#ifndef FILTER_TREE_H
+#define FILTER_TREE_H
+
+#include "filter/fields.h"
+#include "filter/filter.h"
+#include "filter/net.h"
+
+#define FILTER_DEPTH_MAX 64 /* of parentheses and NOTs in each other */
+
+enum filter_op {
+    FILTER_OP_NUMBER,   /* low <= value <= high */
+    FILTER_OP_ANY,      /* has a value */
+    FILTER_OP_EXACT,    /* text */
+    FILTER_OP_PREFIX,   /* text* */
+    FILTER_OP_SUFFIX,   /* *text */
+    FILTER_OP_CONTAINS, /* *text* */
+    FILTER_OP_GLOB,     /* any other pattern */
+    FILTER_OP_OCTETS,   /* low <= value <= high, 16 octets */
+    FILTER_OP_NET       /* the text of an address in a network */
+};
+
+struct filter_leaf {
+    enum filter_op op;
+    bool nocase;                   /* text: without regard to ASCII case; pattern and text are in lower case */
+    int8_t columns[RECORD_TABLES]; /* -1: the table does not have it */
+    const char *name;              /* of the column */
+    enum record_kind kind;         /* of the column */
+    int64_t low, high;             /* NUMBER */
+    struct hep_slice pattern;      /* with GLOB_STAR (glob.h); NET: text of the network */
+    struct hep_slice text;         /* EXACT, PREFIX, SUFFIX, CONTAINS: without the stars */
+    struct hep_slice above;        /* PREFIX: the least text behind all that begin with it; empty: there is none */
+    struct net net;                /* OCTETS, NET */
+};
+
+enum filter_node_kind { FILTER_AND, FILTER_OR, FILTER_NOT, FILTER_TERM, FILTER_LEAF };
+
+/* What is known of a node whatever the row is. */
+enum filter_known { FILTER_UNKNOWN, FILTER_FALSE, FILTER_TRUE };
+
+struct filter_node {
+    enum filter_node_kind kind;
+    struct filter_node *first, *next; /* child; sibling. NOT and TERM have one child */
+    size_t count;                     /* children. AND of none is true, OR of none is false */
+    size_t leaf;                      /* LEAF: its number */
+    struct hep_slice text;            /* normal form; of leaves none */
+    unsigned cost;                    /* rough price of a test, to have the cheap ones first */
+    uint8_t known[RECORD_TABLES];     /* enum filter_known */
+};
+
+struct filter_keyset {
+    enum record_table table;
+    int column;
+    struct hep_slice *keys;
+    size_t count;
+    struct filter_keyset *next;
+};
+
+struct filter_block;
+
+struct filter {
+    struct filter_block *blocks;
+    struct filter_node *root;
+    struct filter_leaf leaves[FILTER_LEAVES_MAX];
+    size_t leaf_count;
+    const char *text;
+    struct filter_keyset *keysets;
+};
+
+/* Memory of the filter, NULL if there is none; a copy of octets (empty gives a pointer, too). */
+void *filter_alloc(struct filter *f, size_t size);
+uint8_t *filter_copy(struct filter *f, const void *ptr, size_t len);
+
+struct filter_node *filter_node_new(struct filter *f, enum filter_node_kind kind); /* NULL: no memory */
+void filter_node_add(struct filter_node *parent, struct filter_node *child);
+
+/* The children of a node as a new array of node->count; NULL if there is no memory. */
+struct filter_node **filter_node_children(struct filter *f, const struct filter_node *node);
+/* Makes these the children. */
+void filter_node_relink(struct filter_node *node, struct filter_node *const *children, size_t count);
+
+/* Finds out what is known of each node; leaves and texts must be final. */
+void filter_tree_fold(struct filter *f, struct filter_node *node);
+
+/* normal.c: sorts, merges, drops repetitions, and writes the text of each node. -1: no memory. */
+int filter_normalise(struct filter *f, struct filter_node **node);
+
+/* normal.c: the text of a term, "field:value"; the pattern is quoted as it needs. -1: no memory. */
+int filter_term_text(struct filter *f, const struct filter_field *field, struct hep_slice pattern,
+                     struct hep_slice *ret);
+
+/* keys.c: fills in f->keysets. -1: no memory. */
+int filter_keys_find(struct filter *f);
+
+/*
+ * parse.c: fills in f->root. FILTER_GRAMMAR_TREE takes OR, NOT and parentheses, which filter_parse() still refuses:
+ * this is how tests have trees of every shape.
+ */
+enum { FILTER_GRAMMAR_PAIRS = 0, FILTER_GRAMMAR_TREE = 1 };
+int filter_parse_grammar(struct filter **ret, const char *text, size_t len, unsigned grammar, struct filter_error *err);
+
+#endif

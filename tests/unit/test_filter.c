@@ -1,0 +1,387 @@
+/* The filter language: grammar, normal form, errors with their places, every field. */
+#include "filter_rows.h"
+
+/* ------------------------------------------------------------------------------------------------ normal form */
+
+static void check_normal(const char *text, const char *normal)
+{
+    struct filter *f = test_filter(text);
+    if (strcmp(filter_text(f), normal) != 0)
+        fail_msg("%s: %s, not %s", text, filter_text(f), normal);
+    struct filter *again = test_filter(normal);
+    assert_string_equal(filter_text(again), normal);
+    filter_free(again);
+    filter_free(f);
+}
+
+static void test_pairs(void **state)
+{
+    (void)state;
+    check_normal("", "");
+    check_normal(" \t\r\n ", "");
+    check_normal("from:bob", "from:bob");
+    check_normal("  FROM:bob  ", "from:bob");
+    check_normal("to:a from:b", "from:b to:a");
+    check_normal("to:a AND from:b and callid:c", "callid:c from:b to:a");
+    check_normal("from:b from:b", "from:b");
+    check_normal("call-id:x caller:y useragent:Z", "callid:x from:y ua:z");
+    check_normal("from:and to:OR", "from:and to:OR");
+    check_normal("from:\"AND\"to:b", "from:ANDto:b"); /* a value ends at a blank only */
+}
+
+static void test_values(void **state)
+{
+    (void)state;
+    check_normal("callid:a**b***", "callid:a*b*");
+    check_normal("callid:\"a b\"", "callid:\"a b\"");
+    check_normal("callid:\"a*b\"", "callid:\"a*b\"");
+    check_normal("callid:\"a\\*b\"", "callid:\"a*b\"");
+    check_normal("callid:a\\*b", "callid:\"a*b\"");
+    check_normal("callid:\"a b\"*c", "callid:\"a b\"*c");
+    check_normal("callid:a\\ b", "callid:\"a b\"");
+    check_normal("callid:\"q\\\"\\\\\"", "callid:\"q\\\"\\\\\"");
+    check_normal("callid:\\\"\\\\", "callid:\"\\\"\\\\\"");
+    check_normal("callid:\"x\"", "callid:x");
+    check_normal("callid:a:b", "callid:a:b");
+    check_normal("callid:\"/a/\"", "callid:\"/a/\"");
+    check_normal("callid:a/b", "callid:a/b");
+    check_normal("callid:\"(a,b)\"", "callid:\"(a,b)\"");
+    check_normal("callid:\xc3\xa4*", "callid:\xc3\xa4*");
+    check_normal("method:INVITE ua:ABC callid:ABC", "callid:ABC method:invite ua:abc");
+}
+
+static void test_uris(void **state)
+{
+    (void)state;
+    check_normal("from:sip:bob@Example.COM", "from:bob@example.com");
+    check_normal("from:<sips:Bob@example.com:5061;transport=tls>;tag=1", "from:Bob@example.com");
+    check_normal("from:sip:bob:secret@x", "from:bob@x");
+    check_normal("from:sip:+49;phone-context=x@y;user=phone", "from:+49@y");
+    check_normal("from:tel:+49;ext=1", "from:+49");
+    check_normal("from:@x", "from:@x");
+    check_normal("from:sip:@x", "from:@x");
+    check_normal("from:*@X*", "from:*@x*");
+    check_normal("from:bob@[2001:DB8::1]:5060", "from:bob@[2001:db8::1]");
+    check_normal("from:bob@2001:db8::1", "from:bob@[2001:db8::1]");
+    check_normal("from:@[10.0.0.1]", "from:@10.0.0.1");
+    check_normal("from:sip:Example.com:5060;lr", "from:sip:Example.com");
+    check_normal("from:sip:[::1]:5060", "from:@[::1]");
+    check_normal("from:SIP:sip:<sip:a@b>", "from:a@b");
+    check_normal("from:a@b@c", "from:a@b@c");
+    check_normal("ruri:urn:service:sos", "ruri:service:sos");
+    check_normal("diversion:sip:bob", "diversion:bob");
+    check_normal("user:tel:+1", "user:+1");
+}
+
+static void test_numbers(void **state)
+{
+    (void)state;
+    check_normal("status:486", "status:486");
+    check_normal("status:=486", "status:486");
+    check_normal("status:4xx", "status:4xx");
+    check_normal("status:4**", "status:4xx");
+    check_normal("status:4*", "status:4xx");
+    check_normal("status:48X", "status:48x");
+    check_normal("status:48*", "status:48x");
+    check_normal("status:>=400", "status:>=400");
+    check_normal("status:>399", "status:>=400");
+    check_normal("status:<400", "status:<=399");
+    check_normal("status:<=399", "status:<=399");
+    check_normal("status:*", "status:*");
+    check_normal("status:>=0", "status:*");
+    check_normal("cseq:007", "cseq:7");
+    check_normal("cause:<=4294967295", "cause:*");
+    check_normal("expires:<1", "expires:0");
+    check_normal("type:RTCP", "type:5");
+    check_normal("type:5", "type:5");
+    check_normal("type:Media", "type:media");
+    check_normal("type:sip", "type:sip");
+    check_normal("type:*", "type:*");
+}
+
+static void test_addresses(void **state)
+{
+    (void)state;
+    check_normal("src:10.0.0.1", "src:10.0.0.1");
+    check_normal("src:10.0.0.1:5060", "src:10.0.0.1:5060");
+    check_normal("src:[10.0.0.1]:5060", "src:10.0.0.1:5060");
+    check_normal("src:::ffff:10.0.0.1", "src:10.0.0.1");
+    check_normal("dst:10.1.2.3/8", "dst:10.0.0.0/8");
+    check_normal("dst:10.1.2.3/32", "dst:10.1.2.3");
+    check_normal("dst:10.0.0.0/8:5060", "dst:10.0.0.0/8:5060");
+    check_normal("ip:2001:DB8:0::1", "ip:2001:db8::1");
+    check_normal("ip:[2001:db8::1]", "ip:2001:db8::1");
+    check_normal("ip:[2001:db8::1]:5060", "ip:[2001:db8::1]:5060");
+    check_normal("ip:2001:db8::1/32", "ip:2001:db8::/32");
+    check_normal("ip:[2001:db8::/32]:5060", "ip:[2001:db8::/32]:5060");
+    check_normal("ip:::ffff:0:0/96", "ip:0.0.0.0/0");
+    check_normal("ip:::/0", "ip:::/0");
+    check_normal("ip::5060", "ip::5060");
+    check_normal("ip:*:5060", "ip:*:5060");
+    check_normal("ip:10.0.*", "ip:10.0.*");
+    check_normal("ip:10.0.*:5060", "ip:10.0.*:5060");
+    check_normal("ip:2001:DB8:*", "ip:[2001:db8:*]");
+    check_normal("ip:[*:5060]", "ip:[*:5060]");
+    check_normal("sender:10.0.0.0/8", "sender:10.0.0.0/8");
+    check_normal("sender:2001:db8::5", "sender:2001:db8::5");
+}
+
+static void test_tree(void **state)
+{
+    (void)state;
+    check_normal("to:b OR from:a", "from:a OR to:b");
+    check_normal("tag:c to:b OR from:a", "from:a OR tag:c to:b");
+    check_normal("tag:c (to:b OR from:a)", "(from:a OR to:b) tag:c");
+    check_normal("((from:a))", "from:a");
+    check_normal("(from:a (to:b (tag:c)))", "from:a tag:c to:b");
+    check_normal("from:a OR (to:b OR (tag:c))", "from:a OR tag:c OR to:b");
+    check_normal("NOT from:a", "NOT from:a");
+    check_normal("NOT NOT from:a", "from:a");
+    check_normal("NOT NOT NOT from:a", "NOT from:a");
+    check_normal("NOT (from:a to:b)", "NOT (from:a to:b)");
+    check_normal("NOT (from:a OR to:b)", "NOT (from:a OR to:b)");
+    check_normal("NOT(from:a)", "NOT from:a");
+    check_normal("(to:b OR from:a) (from:a OR to:b)", "from:a OR to:b");
+    check_normal("from:a AND NOT to:b", "NOT to:b from:a");
+}
+
+/* ------------------------------------------------------------------------------------------------ errors */
+
+static void check_error(unsigned grammar, const char *text, size_t len, size_t at, const char *says)
+{
+    struct filter *f = NULL;
+    struct filter_error err = { .at = 9999 };
+    if (filter_parse_grammar(&f, text, len, grammar, &err) == 0)
+        fail_msg("%s: parses as %s", text, filter_text(f));
+    if (err.at != at || strstr(err.text, says) == NULL)
+        fail_msg("%s: at %zu, not %zu: %s", text, err.at, at, err.text);
+    assert_null(f);
+}
+
+static void check_pairs_error(const char *text, size_t at, const char *says)
+{
+    check_error(FILTER_GRAMMAR_PAIRS, text, strlen(text), at, says);
+}
+
+static void test_errors(void **state)
+{
+    (void)state;
+    check_pairs_error("form:bob", 0, "unknown field 'form', did you mean 'from'?");
+    check_pairs_error("from:a metod:INVITE", 7, "did you mean 'method'?");
+    check_pairs_error("usr:x", 0, "did you mean 'user'?");
+    check_pairs_error("useragnt:x", 0, "did you mean 'ua'?");
+    check_pairs_error("qqqqqqqq:x", 0, "unknown field 'qqqqqqqq'");
+    check_pairs_error("bob", 0, "write user:bob");
+    check_pairs_error("from:a 10.0.0.1", 7, "write ip:10.0.0.1");
+    check_pairs_error("486", 0, "write status:486");
+    check_pairs_error("a@b", 0, "write callid:a@b");
+    check_pairs_error("INVITE", 0, "write method:INVITE");
+    check_pairs_error("from", 4, "a colon and a value are missing behind 'from'");
+    check_pairs_error("from bob", 4, "a colon and a value");
+    check_pairs_error("from:", 5, "needs a value");
+    check_pairs_error("from: bob", 5, "needs a value");
+    check_pairs_error("from:\"\"", 5, "needs a value");
+    check_pairs_error(":x", 0, "a test is missing");
+    check_pairs_error("\"x\"", 0, "a test is missing");
+    check_pairs_error("from:a AND", 10, "a test is missing");
+    check_pairs_error("AND from:a", 0, "'AND' where a test");
+    check_pairs_error("from:a AND AND to:b", 11, "'AND' where a test");
+    check_pairs_error("from:\"bob", 5, "closing quote");
+    check_pairs_error("from:a\"b\\c\"", 8, "inside quotes");
+    check_pairs_error("from:a\\b", 6, "a backslash goes before a sign");
+    check_pairs_error("from:a\\", 6, "a backslash goes before a sign");
+    check_pairs_error("from:a,b", 6, "','");
+    check_pairs_error("from:a(b", 6, "'('");
+    check_pairs_error("callid:/a/", 7, "'/'");
+    check_error(FILTER_GRAMMAR_PAIRS, "from:a\xff", 7, 6, "not UTF-8");
+    check_error(FILTER_GRAMMAR_PAIRS, "from:a\xc3", 7, 6, "not UTF-8");
+    check_error(FILTER_GRAMMAR_PAIRS, "from:a\0b", 8, 6, "control character 0x00");
+    check_error(FILTER_GRAMMAR_PAIRS, "from:\"\x01\"", 8, 6, "control character 0x01");
+}
+
+static void test_value_errors(void **state)
+{
+    (void)state;
+    check_pairs_error("status:abc", 7, "is a status such as");
+    check_pairs_error("status:4x6", 7, "is a status");
+    check_pairs_error("status:4xxx", 7, "is a status");
+    check_pairs_error("status:0xx", 7, "is a status");
+    check_pairs_error("status:>", 7, "is a status");
+    check_pairs_error("status:<0", 7, "no number is like that");
+    check_pairs_error("cseq:4xx", 5, "is a number");
+    check_pairs_error("cseq:4294967296", 5, "is a number");
+    check_pairs_error("cseq:>4294967295", 5, "no number");
+    check_pairs_error("port:5060x", 5, "is a number");
+    check_pairs_error("from:a type:dsn", 12, "unknown type 'dsn', did you mean 'dns'?");
+    check_pairs_error("type:256", 5, "unknown type");
+    check_pairs_error("src:bob", 4, "is no address");
+    check_pairs_error("src:10.0.0", 4, "is no address");
+    check_pairs_error("src:10.0.0.1:99999", 4, "is no address");
+    check_pairs_error("src:10.0.0.1/33", 4, "is no address");
+    check_pairs_error("src:[::1", 4, "is no address");
+    check_pairs_error("src:[::1]x", 4, "is no address");
+    check_pairs_error("src:1.2.3.x*", 4, "is no address");
+    check_pairs_error("sender:10.0.0.1:9060", 7, "the address alone");
+    check_pairs_error("sender::9060", 7, "the address alone");
+    check_pairs_error("from:bob@", 5, "is no host");
+    check_pairs_error("from:@", 5, "is no host");
+    check_pairs_error("from:bob@[::1", 5, "is no host");
+    check_pairs_error("from:bob@x:y", 5, "is no host");
+    check_pairs_error("from:<>", 5, "no user");
+    check_pairs_error("from:tel:;x", 5, "no user");
+    check_pairs_error("from:sip:", 5, "is no host");
+    check_pairs_error("rpid:bob@x", 5, "the user alone");
+}
+
+static void test_tree_errors(void **state)
+{
+    (void)state;
+    check_pairs_error("from:a OR to:b", 7, "'OR' is not known yet");
+    check_pairs_error("NOT from:a", 0, "'NOT' is not known yet");
+    check_pairs_error("(from:a)", 0, "'(' is not known yet");
+    check_pairs_error("from:a)", 6, "')' is not known yet");
+    static const struct {
+        const char *text;
+        size_t at;
+        const char *says;
+    } cases[] = {
+        { "(from:a", 0, "not closed" },          { "from:a)", 6, "nothing is open" },
+        { "from:a OR", 9, "a test is missing" }, { "OR from:a", 0, "'OR' where a test" },
+        { "from:a OR OR to:b", 10, "'OR'" },     { "NOT", 3, "a test is missing" },
+        { "()", 1, "')' where a test" },         { "from:a AND )", 11, "')' where" },
+    };
+    for (size_t i = 0; i < COUNT_OF(cases); i++)
+        check_error(FILTER_GRAMMAR_TREE, cases[i].text, strlen(cases[i].text), cases[i].at, cases[i].says);
+}
+
+/* ------------------------------------------------------------------------------------------------ limits */
+
+static char *repeat(const char *text, size_t times, const char *end)
+{
+    size_t n = strlen(text);
+    char *out = malloc(n * times + strlen(end) + 1);
+    assert_non_null(out);
+    for (size_t i = 0; i < times; i++)
+        memcpy(out + n * i, text, n);
+    memcpy(out + n * times, end, strlen(end) + 1);
+    return out;
+}
+
+static void check_limit(const char *text, size_t times, const char *end, size_t at, const char *says)
+{
+    char *all = repeat(text, times, end);
+    if (says == NULL)
+        filter_free(test_filter(all));
+    else
+        check_error(FILTER_GRAMMAR_TREE, all, strlen(all), at, says);
+    free(all);
+}
+
+static void test_limits(void **state)
+{
+    (void)state;
+    check_limit("a", 0, "from:a", 0, NULL);
+    check_limit("callid:a ", 256, "", 0, NULL);
+    check_limit("callid:a ", 256, "callid:a", 9 * 256 + 7, "more than 256 tests");
+    check_limit("user:a@b ", 25, "", 0, NULL); /* ten tests each */
+    check_limit("user:a@b ", 26, "", 25 * 9 + 5, "more than 256 tests");
+    check_limit("(", 60, "from:a))))))))))))))))))))))))))))))))))))))))))))))))))))))))))))", 0, NULL);
+    check_limit("(", 100, "", 64, "nested deeper than 64");
+    check_limit("NOT ", 63, "from:a", 0, NULL);
+    check_limit("NOT ", 64, "from:a", 256, "nested deeper than 64");
+    check_limit(" ", FILTER_TEXT_MAX, "", 0, NULL);
+    check_limit(" ", FILTER_TEXT_MAX + 1, "", FILTER_TEXT_MAX, "longer than 8192 octets");
+    check_limit("*a", 4000, "", 0, "has no field");
+    /* Short as it is typed, longer in normal form: that must parse, too. */
+    check_limit("ua:a OR ua:b OR ua:\\**\\**\\**\\**\\**\\**\\**\\**\\**\\**\\**\\** OR ", 80, "ua:a", 0, NULL);
+    char *stars = repeat("\\**", 2700, "");
+    char *text = malloc(strlen(stars) + 16);
+    assert_non_null(text);
+    (void)snprintf(text, strlen(stars) + 16, "callid:%s", stars);
+    check_error(FILTER_GRAMMAR_PAIRS, text, strlen(text), 0, "when written out");
+    free(text);
+    free(stars);
+}
+
+/* ------------------------------------------------------------------------------------------------ fields */
+
+static const char *example_of(const struct filter_field *field)
+{
+    static const char *const values[] = {
+        [FILTER_TEXT] = "x",     [FILTER_WORD] = "x",     [FILTER_LIST] = "x",     [FILTER_USER] = "x",
+        [FILTER_URI] = "x@y",    [FILTER_COUNT] = "7",    [FILTER_STATUS] = "486", [FILTER_ADDR] = "10.0.0.1:5060",
+        [FILTER_SENDER] = "::1", [FILTER_TYPE] = "media",
+    };
+    return values[field->type];
+}
+
+/* Each field and alias parses, and tests columns that are there; a row of the table of fields with a mistake fails. */
+static void test_every_field(void **state)
+{
+    (void)state;
+    size_t count;
+    const struct filter_field *fields = filter_fields(&count);
+    for (size_t i = 0; i < count; i++) {
+        char text[128], alias_text[128];
+        struct filter_word alias;
+        (void)snprintf(text, sizeof(text), "%s:%s", fields[i].name, example_of(&fields[i]));
+        struct filter *f = test_filter(text);
+        assert_true(filter_leaves(f) > 0);
+        assert_true(filter_tables(f) != 0);
+        assert_string_equal(filter_text(f), text);
+        for (const char *words = fields[i].aliases; filter_word_next(&words, &alias);) {
+            (void)snprintf(alias_text, sizeof(alias_text), "%.*s:%s", (int)alias.len, alias.ptr,
+                           example_of(&fields[i]));
+            struct filter *g = test_filter(alias_text);
+            assert_string_equal(filter_text(g), text);
+            filter_free(g);
+        }
+        filter_free(f);
+        for (size_t j = 0; j < count; j++) /* no name twice */
+            assert_true((filter_field_by_name(fields[j].name, strlen(fields[j].name)) == &fields[i]) == (i == j));
+    }
+}
+
+/* docs/filter.md has a line for each field, with its other names and the same words. */
+static void test_documentation(void **state)
+{
+    (void)state;
+    size_t count, len;
+    const struct filter_field *fields = filter_fields(&count);
+    char *doc = read_file(TEST_DATA "/../docs/filter.md", &len);
+    for (size_t i = 0; i < count; i++) {
+        char line[256];
+        size_t n = (size_t)snprintf(line, sizeof(line), "| `%s` |", fields[i].name);
+        struct filter_word alias;
+        const char *between = " ";
+        for (const char *words = fields[i].aliases; filter_word_next(&words, &alias); between = ", ")
+            n += (size_t)snprintf(line + n, sizeof(line) - n, "%s`%.*s`", between, (int)alias.len, alias.ptr);
+        (void)snprintf(line + n, sizeof(line) - n, " | %s |", fields[i].help);
+        if (strstr(doc, line) == NULL)
+            fail_msg("docs/filter.md lacks: %s", line);
+    }
+    free(doc);
+}
+
+static void test_nearest(void **state)
+{
+    (void)state;
+    assert_int_equal(filter_distance("from", 4, "from", 4, 5), 0);
+    assert_int_equal(filter_distance("FORM", 4, "from", 4, 5), 1);
+    assert_int_equal(filter_distance("", 0, "from", 4, 5), 4);
+    assert_int_equal(filter_distance("kitten", 6, "sitting", 7, 5), 3);
+    assert_int_equal(filter_distance("kitten", 6, "sitting", 7, 2), 3);
+    assert_int_equal(filter_distance("abcdefghijabcdefghijabcdefghijabc", 33, "from", 4, 2), 3);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_pairs),   cmocka_unit_test(test_values),       cmocka_unit_test(test_uris),
+        cmocka_unit_test(test_numbers), cmocka_unit_test(test_addresses),    cmocka_unit_test(test_tree),
+        cmocka_unit_test(test_errors),  cmocka_unit_test(test_value_errors), cmocka_unit_test(test_tree_errors),
+        cmocka_unit_test(test_limits),  cmocka_unit_test(test_every_field),  cmocka_unit_test(test_documentation),
+        cmocka_unit_test(test_nearest),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
