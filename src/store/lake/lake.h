@@ -2,9 +2,12 @@
  * The lake: rows in memory and in sealed Parquet files, one MANIFEST, DuckDB in a child process for scans. The default
  * backend behind store/store.h. docs/lake.md describes the files, docs/durability.md what is promised.
  *
- * group, dict      rows in memory, column by column
- * hot              the groups of each writer, their limit, the thread that compresses payload pages
- * seal             groups to files: Parquet, rename, MANIFEST
+ * group*, dict     rows in memory, column by column
+ * slab, pages      their memory and its limit; payload pages and the thread that compresses them
+ * hot              the groups of each writer, and the list of all
+ * columns, footer  the tables as Parquet columns; what a file says of itself
+ * feed, outfile    groups as the Parquet writer wants them; a file until it is durable
+ * seal             groups to files, all at one moment
  * manifest*        which files there are
  * catalog          open files, their key filters, damaged ones set aside
  * scan*, sql       which rows match: groups by the matcher, files by DuckDB, keys by bloom filters
