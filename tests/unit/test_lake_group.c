@@ -209,6 +209,38 @@ static void test_readers(void **state)
     pages_close(pages);
 }
 
+/* Slabs do not overlap, and go to the system when they were not needed for a while. */
+static void test_slabs(void **state)
+{
+    (void)state;
+    struct slabs *s = slabs_new();
+    uint8_t *slab[40];
+    unsigned count[40];
+    uint64_t random = 9;
+    for (unsigned i = 0; i < 40; i++) {
+        count[i] = 1 + (unsigned)prng_below(&random, SLAB_MOST);
+        slab[i] = slab_take(s, count[i]);
+        assert_non_null(slab[i]);
+        memset(slab[i], (int)i, count[i] * SLAB_SIZE);
+    }
+    for (unsigned i = 0; i < 40; i++)
+        for (size_t at = 0; at < count[i] * SLAB_SIZE; at += 4096)
+            assert_int_equal(slab[i][at], i);
+    size_t held = slab_held(s);
+    for (unsigned i = 0; i < 40; i++)
+        slab_give(s, slab[i], count[i]);
+    slab_trim(s);
+    assert_int_equal(slab_held(s), held); /* all was in use since the last trim */
+    slab[0] = slab_take(s, 1);
+    slab_trim(s);
+    assert_true(slab_held(s) > 0 && slab_held(s) < held / 2);
+    slab_give(s, slab[0], 1);
+    slab_trim(s);
+    slab_trim(s);
+    assert_int_equal(slab_held(s), 0);
+    slabs_free(s);
+}
+
 static void told(void *arg)
 {
     ++*(unsigned *)arg;
@@ -250,6 +282,7 @@ int main(void)
         cmocka_unit_test(test_memory),
         cmocka_unit_test(test_readers),
         cmocka_unit_test(test_room),
+        cmocka_unit_test(test_slabs),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -12,8 +12,6 @@
 /* Blocks do not all begin at the same place of a page: a row's values would fight for a few lines of the caches. */
 #define STAGGER 64u
 
-#define ZIPPED_SMALL ((size_t)16 << 10) /* zipped pages up to this are malloc()'s: many groups have no larger ones */
-
 /* ------------------------------------------------------------------------------------------------ making one */
 
 static uint8_t width_of(enum record_kind kind)
@@ -113,12 +111,7 @@ void group_unref(struct group *g)
     if (g == NULL || atomic_fetch_sub(&g->refs, 1) != 1)
         return;
     close_dictionaries(g);
-    for (size_t i = 0; i < atomic_load(&g->page_count); i++) {
-        page_raw_unref(g->pages, g->page[i].raw);
-        if (g->page[i].zipped_len <= ZIPPED_SMALL)
-            free(g->page[i].zipped);
-    }
-    arena_free(&g->zipped);
+    group_pages_free(g);
     arena_free(&g->dicts.texts);
     pages_count(g->pages, -(ptrdiff_t)atomic_load(&g->memory));
     pthread_mutex_destroy(&g->lock);
@@ -147,7 +140,7 @@ size_t group_memory(const struct group *g)
     return atomic_load_explicit(&g->memory, memory_order_relaxed);
 }
 
-static void count(struct group *g, ptrdiff_t octets)
+void group_count(struct group *g, ptrdiff_t octets)
 {
     if (octets == 0)
         return;
@@ -159,86 +152,8 @@ static void count(struct group *g, ptrdiff_t octets)
 static void count_texts(struct group *g)
 {
     size_t now = g->dicts.texts.octets + g->dicts.tables.octets + g->dicts.slabs * SLAB_SIZE;
-    count(g, (ptrdiff_t)(now - g->counted));
+    group_count(g, (ptrdiff_t)(now - g->counted));
     g->counted = now;
-}
-
-/* ------------------------------------------------------------------------------------------------ payload pages */
-
-static void end_page(struct group *g)
-{
-    struct group_page *page = g->open;
-    g->open = NULL;
-    page->group = g;
-    page->state = PAGE_WAITING;
-    pages_submit(g->pages, page);
-}
-
-/* Takes back a page that was made for a row that was refused. */
-static void drop_page(struct group *g)
-{
-    atomic_fetch_sub(&g->page_count, 1);
-    count(g, -(ptrdiff_t)page_raw_memory(g->open->raw));
-    page_raw_unref(g->pages, g->open->raw);
-    g->open->raw = NULL;
-    g->open = NULL;
-}
-
-/* Sees to it that the last page is open and has room for the payload. 0, -ENOBUFS, -ENOMEM. */
-static int page_room(struct group *g, size_t len, size_t row)
-{
-    if (g->open != NULL && g->open->raw->size - g->open->len >= len + 4)
-        return 0;
-    if (g->open != NULL && g->open->rows > 0)
-        end_page(g);
-    else if (g->open != NULL)
-        drop_page(g);
-    uint32_t n = atomic_load_explicit(&g->page_count, memory_order_relaxed);
-    if (n == GROUP_PAGES_MAX)
-        return -ENOBUFS;
-    struct page_raw *raw = page_raw_take(g->pages, len + 4);
-    if (raw == NULL)
-        return -ENOMEM;
-    g->page[n] = (struct group_page){ .raw = raw, .first_row = (uint32_t)row };
-    g->open = &g->page[n];
-    atomic_store_explicit(&g->page_count, n + 1, memory_order_release);
-    count(g, (ptrdiff_t)page_raw_memory(raw));
-    return 0;
-}
-
-static void put_payload(struct group *g, struct hep_slice payload, size_t row)
-{
-    struct group_page *page = g->open;
-    uint8_t *to = page->raw->data + page->len;
-    for (unsigned i = 0; i < 4; i++)
-        to[i] = (uint8_t)(payload.len >> 8 * i);
-    if (payload.len > 0)
-        memcpy(to + 4, payload.ptr, payload.len);
-    ((uint32_t *)(void *)g->payload_at.now)[row % GROUP_BLOCK] = (uint32_t)page->len;
-    page->len += payload.len + 4;
-    page->rows++;
-    g->payload_octets += payload.len;
-}
-
-int group_page_swap(struct group_page *page, const uint8_t *zipped, size_t len, struct page_raw **ret_raw)
-{
-    struct group *g = page->group;
-    pthread_mutex_lock(&g->lock);
-    size_t before = g->zipped.octets;
-    uint8_t *copy = len <= ZIPPED_SMALL ? malloc(len) : arena_take(&g->zipped, len);
-    if (copy != NULL) {
-        memcpy(copy, zipped, len);
-        *ret_raw = page->raw;
-        page->raw = NULL;
-        page->zipped = copy;
-        page->zipped_len = len;
-    }
-    ptrdiff_t more = (ptrdiff_t)(g->zipped.octets - before);
-    pthread_mutex_unlock(&g->lock);
-    if (copy == NULL)
-        return -ENOMEM;
-    count(g, more + (len <= ZIPPED_SMALL ? (ptrdiff_t)len : 0) - (ptrdiff_t)page_raw_memory(*ret_raw));
-    return 0;
 }
 
 /* ------------------------------------------------------------------------------------------------ appending */
@@ -470,7 +385,7 @@ static int begin_block(struct group *g, size_t row)
 static int put_row(struct group *g, const struct record *r, size_t row)
 {
     uint32_t flags = 0;
-    int rc = page_room(g, r->payload.len, row);
+    int rc = group_page_room(g, r->payload.len, row);
     if (rc == 0 && row % GROUP_BLOCK == 0)
         rc = begin_block(g, row);
     if (rc != 0)
@@ -495,7 +410,7 @@ int group_append(struct group *g, const struct record *r)
     int rc = put_row(g, r, row);
     if (rc != 0)
         return rc;
-    put_payload(g, r->payload, row);
+    group_page_put(g, r->payload, row);
     note_row(g, r);
     atomic_store_explicit(&g->rows, ++row, memory_order_release);
     if (row % GROUP_BLOCK == 0)
@@ -510,9 +425,9 @@ void group_close(struct group *g)
     if (g->closed)
         return;
     if (g->open != NULL && g->open->rows > 0)
-        end_page(g);
+        group_page_end(g);
     else if (g->open != NULL)
-        drop_page(g);
+        group_page_drop(g);
     close_dictionaries(g);
     g->closed = true;
     count_texts(g);

@@ -81,6 +81,16 @@ struct group *group_new_in(struct pages *pages, enum record_table table, uint32_
 /* Nothing comes any more. By the writer, or while it does not append. */
 void group_close(struct group *g);
 
+/* It takes so many octets more, or fewer. (any thread) */
+void group_count(struct group *g, ptrdiff_t octets);
+
+/* Sees to it that the last page is open and has room for the payload of the row. 0, -ENOBUFS, -ENOMEM. */
+int group_page_room(struct group *g, size_t len, size_t row);
+void group_page_put(struct group *g, struct hep_slice payload, size_t row); /* adds it, and notes its place */
+void group_page_end(struct group *g);                                       /* the open page is full */
+void group_page_drop(struct group *g); /* takes back an open page that was made for a row that was refused */
+void group_pages_free(struct group *g);
+
 /* Keeps a copy of the zipped octets of a page in place of the raw ones, which the caller then lets go. 0, -ENOMEM. */
 int group_page_swap(struct group_page *page, const uint8_t *zipped, size_t len, struct page_raw **ret_raw);
 

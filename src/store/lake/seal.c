@@ -342,6 +342,15 @@ static void fill_reserve(const struct lake *lake)
         (void)reserve_restore(lake->vfs, lake->o.data_dir, DATADIR_RESERVE_SIZE);
 }
 
+/* False if there was none. */
+static bool use_reserve(const struct lake *lake)
+{
+    char path[VFS_PATH_MAX];
+    struct vfs_stat st;
+    return vfs_join(path, lake->o.data_dir, "RESERVE") == 0 && vfs_stat(lake->vfs, path, &st) == 0 && st.size > 0 &&
+           reserve_release(lake->vfs, lake->o.data_dir) == 0;
+}
+
 int seal_end(struct store *s, struct store_seal *seal, uint64_t max_seq, struct errmsg *err)
 {
     struct lake *lake = (struct lake *)s;
@@ -349,7 +358,7 @@ int seal_end(struct store *s, struct store_seal *seal, uint64_t max_seq, struct 
     uint64_t wall = clock_us(CLOCK_MONOTONIC), cpu = clock_us(CLOCK_THREAD_CPUTIME_ID);
     seal->zip_us = 0;
     int rc = end_once(lake, seal, max_seq, &said);
-    if (is_full(rc) && reserve_release(lake->vfs, lake->o.data_dir) == 0)
+    if (is_full(rc) && use_reserve(lake))
         rc = end_once(lake, seal, max_seq, &said);
     if (rc == 0) {
         hot_drop(lake->hot);
