@@ -158,11 +158,6 @@ static int run_flow(struct store *lake, struct writing *w, json_t **ret, struct 
     return rc < 0 ? -1 : 0;
 }
 
-#ifdef ASK_NO_LAKE
-#define lake_open(lake, options, start, err)                                                                           \
-    ((void)(options), (void)(start), errmsg_set((err), "this build cannot read a lake"))
-#endif
-
 int ask_lake(const struct ask *a, json_t **ret_result, struct ask_problem *problem)
 {
     struct store *lake = NULL;
