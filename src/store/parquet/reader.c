@@ -204,6 +204,7 @@ void pq_reader_trim(struct pq_reader *r)
     for (size_t i = 0; r->slots != NULL && i < r->column_count; i++)
         pq_slot_trim(&r->slots[i]);
     buf_free(&r->raw);
+    pq_zip_trim(r->zip);
     free(r->numbers);
     r->numbers = NULL;
     r->number_cap = 0;
@@ -263,6 +264,11 @@ size_t pq_reader_group_rows(const struct pq_reader *r, size_t group)
     return group < r->file.row_groups.count ? (size_t)r->groups[group].num_rows : 0;
 }
 
+uint64_t pq_reader_group_start(const struct pq_reader *r, size_t group)
+{
+    return group <= r->file.row_groups.count ? r->group_starts[group] : pq_reader_rows(r);
+}
+
 struct pq_slice pq_reader_created_by(const struct pq_reader *r)
 {
     return r->file.created_by;
@@ -315,6 +321,14 @@ int pq_reader_stats(const struct pq_reader *r, size_t group, size_t column, stru
         .max = s->max_value,
     };
     return PQ_OK;
+}
+
+uint64_t pq_reader_chunk_octets(const struct pq_reader *r, size_t group, size_t column)
+{
+    if (group >= r->file.row_groups.count || column >= r->column_count)
+        return 0;
+    int64_t octets = pq_reader_chunk(r, group, column)->meta.total_uncompressed_size;
+    return octets > 0 ? (uint64_t)octets : 0;
 }
 
 uint64_t pq_reader_octets_read(const struct pq_reader *r)

@@ -46,6 +46,7 @@ int pq_reader_find(const struct pq_reader *r, const char *name, size_t *ret);   
 uint64_t pq_reader_rows(const struct pq_reader *r);
 size_t pq_reader_groups(const struct pq_reader *r);
 size_t pq_reader_group_rows(const struct pq_reader *r, size_t group); /* 0 if there is no such group */
+uint64_t pq_reader_group_start(const struct pq_reader *r, size_t group); /* its first row in the file */
 struct pq_slice pq_reader_created_by(const struct pq_reader *r);
 int pq_reader_key_value(const struct pq_reader *r, const char *key, struct pq_slice *ret); /* PQ_ERR_ABSENT */
 
@@ -105,6 +106,9 @@ struct pq_stats {
 
 /* Of a column chunk. Slices live as long as the reader. PQ_ERR_USAGE, PQ_ERR_ABSENT. */
 int pq_reader_stats(const struct pq_reader *r, size_t group, size_t column, struct pq_stats *ret);
+
+/* Octets of a chunk before compression, page headers included; 0 if there is no such chunk. */
+uint64_t pq_reader_chunk_octets(const struct pq_reader *r, size_t group, size_t column);
 
 /* Number of pages of a chunk, and rows [*ret_first, *ret_first + *ret_count) of one. */
 int pq_reader_pages(struct pq_reader *r, size_t group, size_t column, size_t *ret);

@@ -396,8 +396,8 @@ int pq_reader_page_ready(struct pq_reader *r, size_t group, size_t column, size_
 static size_t slot_memory(const struct pq_slot *s)
 {
     return s->offsets.octets.cap + s->offsets.arena.total + s->bounds.octets.cap + s->bounds.arena.total +
-           s->dictionary.cap + s->body.cap + (s->entry_count + s->value_cap) * sizeof(struct pq_slice) +
-           s->code_cap * sizeof(*s->codes);
+           s->dictionary.cap + s->body.cap + s->unpacked.cap +
+           (s->entry_count + s->value_cap) * sizeof(struct pq_slice) + s->code_cap * sizeof(*s->codes);
 }
 
 size_t pq_reader_memory(const struct pq_reader *r)

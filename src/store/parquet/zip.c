@@ -16,12 +16,18 @@ struct pq_zip *pq_zip_new(void)
     return calloc(1, sizeof(struct pq_zip));
 }
 
-void pq_zip_free(struct pq_zip *z)
+void pq_zip_trim(struct pq_zip *z)
 {
     if (z == NULL)
         return;
     ZSTD_freeCCtx(z->compress);
     ZSTD_freeDCtx(z->expand);
+    *z = (struct pq_zip){ NULL, NULL };
+}
+
+void pq_zip_free(struct pq_zip *z)
+{
+    pq_zip_trim(z);
     free(z);
 }
 

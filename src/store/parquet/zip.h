@@ -9,6 +9,7 @@ struct pq_zip; /* contexts of zstd, made when first needed; not shared between t
 
 struct pq_zip *pq_zip_new(void); /* NULL if out of memory */
 void pq_zip_free(struct pq_zip *z);
+void pq_zip_trim(struct pq_zip *z); /* gives back the contexts' memory; NULL is fine */
 
 /*
  * Appends `raw` compressed by the codec, as the body of a page. This is how a builder makes its ready pages

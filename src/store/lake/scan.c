@@ -1,0 +1,289 @@
+#include "store/lake/scan.h"
+
+#include <errno.h>
+#include <string.h>
+
+#define SLICE_FILES 64u
+#define SLICE_FIRST ((uint64_t)1 << 20) /* rows of the first slice: quick first rows; each next has twice as many */
+#define SLICE_LAST  ((uint64_t)32 << 20)
+
+/* ------------------------------------------------------------------------------------------------ outcome */
+
+uint64_t scan_left(const struct scan *c)
+{
+    uint64_t now = catalog_now();
+    if (c->deadline == 0)
+        return 0;
+    return c->deadline > now ? c->deadline - now : 1;
+}
+
+void scan_problem(struct scan *c, const char *text)
+{
+    if (c->s->problem.text[0] == '\0')
+        (void)errmsg_set(&c->s->problem, "%s", text);
+}
+
+bool scan_stop(struct scan *c)
+{
+    if (c->stopped)
+        return true;
+    if (c->s->cancel != NULL && atomic_load_explicit(c->s->cancel, memory_order_relaxed)) {
+        scan_problem(c, "cancelled");
+        c->stopped = true;
+    } else if (c->deadline != 0 && catalog_now() >= c->deadline) {
+        scan_problem(c, "out of time");
+        c->s->timed_out = c->stopped = true;
+    }
+    return c->stopped;
+}
+
+void scan_file_failed(struct scan *c, const struct scan_file *f, int rc, const char *text)
+{
+    c->s->parts_failed++;
+    c->rows_lost |= f->rows;
+    c->total_lost |= f->counts;
+    scan_problem(c, text);
+    if (rc == -EUCLEAN && catalog_suspect(c->lake->catalog, f->file->path, text))
+        lake_event(c->lake, "unreadable", f->file->path, text);
+}
+
+bool scan_behind(const struct scan *c, int64_t ts, uint64_t seq)
+{
+    return !c->s->has_after || top_before(&c->top, c->s->after_ts, c->s->after_seq, ts, seq);
+}
+
+/* ------------------------------------------------------------------------------------------------ files */
+
+/* The files of one table, those of the greatest bound first. */
+struct shelf {
+    struct scan_file *files;
+    size_t count, next;
+    struct scan_keys *keys;
+    uint64_t slice; /* rows of the next slice */
+};
+
+static bool matches_all(const struct filter *f)
+{
+    return f == NULL || filter_leaves(f) == 0;
+}
+
+/* Known without looking: all rows, or what an earlier scan counted. */
+static bool known_total(const struct scan *c, const struct scan_file *f, uint64_t *ret)
+{
+    const struct filter *filter = c->s->filter;
+    *ret = f->file->rows;
+    return f->whole &&
+           (matches_all(filter) || catalog_total(c->lake->catalog, f->file->path, filter_text(filter), ret));
+}
+
+static bool before_place(const struct scan *c, const struct manifest_file *m)
+{
+    return c->s->has_after && (c->s->oldest_first ? m->max_ts < c->s->after_ts : m->min_ts > c->s->after_ts);
+}
+
+/* Puts a file on the shelf if anything of it is of interest. */
+static void consider(struct scan *c, struct shelf *shelf, const struct manifest_file *m, uint32_t part,
+                     enum record_table table)
+{
+    const struct store_scan *s = c->s;
+    uint64_t total;
+    if (m->rows == 0 || m->max_ts < s->from_us || m->min_ts >= s->to_us)
+        return;
+    struct scan_file f = {
+        .file = m,
+        .part = part,
+        .table = table,
+        .whole = m->min_ts >= s->from_us && m->max_ts<s->to_us, .rows = s->limit> 0 && !before_place(c, m),
+        .counts = s->total_wanted != STORE_TOTAL_NONE,
+    };
+    c->s->parts_total++;
+    if (m->state != MANIFEST_FILE_OK) {
+        struct errmsg text;
+        (void)errmsg_set(&text, "%s: %s", m->path,
+                         m->state == MANIFEST_FILE_MISSING ? "is missing" : "had another size at the start");
+        scan_file_failed(c, &f, -ENOENT, text.text);
+        return;
+    }
+    if (f.counts && known_total(c, &f, &total)) {
+        c->s->total += total;
+        f.counts = false;
+        f.rows &= total > 0;
+    }
+    if (f.rows || f.counts)
+        shelf->files[shelf->count++] = f;
+    else
+        c->s->parts_done++;
+}
+
+static int newest_first(const void *a, const void *b)
+{
+    const struct scan_file *x = a, *y = b;
+    if (x->file->max_ts != y->file->max_ts)
+        return x->file->max_ts < y->file->max_ts ? 1 : -1;
+    return (x->part < y->part) - (x->part > y->part);
+}
+
+static int oldest_first(const void *a, const void *b)
+{
+    const struct scan_file *x = a, *y = b;
+    if (x->file->min_ts != y->file->min_ts)
+        return x->file->min_ts > y->file->min_ts ? 1 : -1;
+    return (x->part > y->part) - (x->part < y->part);
+}
+
+static int fill_shelf(struct scan *c, struct shelf *shelf, enum record_table table)
+{
+    size_t first, count = manifest_pin_table(c->pin->files, record_schema(table)->name, &first);
+    if ((c->s->tables >> table & 1) == 0 || count == 0)
+        return 0;
+    shelf->files = calloc(count, sizeof(*shelf->files));
+    if (shelf->files == NULL)
+        return -ENOMEM;
+    for (size_t i = first; i < first + count; i++)
+        consider(c, shelf, manifest_pin_file(c->pin->files, i), (uint32_t)(c->pin->group_count + i), table);
+    qsort(shelf->files, shelf->count, sizeof(*shelf->files), c->s->oldest_first ? oldest_first : newest_first);
+    shelf->slice = SLICE_FIRST;
+    return c->s->filter != NULL ? scan_keys_make(&shelf->keys, c->s->filter, table) : 0;
+}
+
+static int64_t bound(const struct scan *c, const struct shelf *s)
+{
+    const struct manifest_file *m = s->files[s->next].file;
+    return c->s->oldest_first ? m->min_ts : m->max_ts;
+}
+
+/* The shelf whose next file may have the first row; NULL: all are done. */
+static struct shelf *next_shelf(const struct scan *c, struct shelf shelves[RECORD_TABLES])
+{
+    struct shelf *best = NULL;
+    for (size_t t = 0; t < RECORD_TABLES; t++) {
+        struct shelf *s = &shelves[t];
+        if (s->next == s->count)
+            continue;
+        if (best == NULL || (bound(c, s) != bound(c, best) && (bound(c, s) > bound(c, best)) != c->s->oldest_first))
+            best = s;
+    }
+    return best;
+}
+
+/* The rows are certain, and no file that is left has one that is wanted: only their counts remain. */
+static void rows_are_certain(struct scan *c, struct shelf shelves[RECORD_TABLES])
+{
+    for (size_t t = 0; t < RECORD_TABLES; t++) {
+        struct shelf *s = &shelves[t];
+        size_t kept = s->next;
+        for (size_t i = s->next; i < s->count; i++) {
+            s->files[i].rows = false;
+            if (s->files[i].counts)
+                s->files[kept++] = s->files[i];
+            else
+                c->s->parts_done++;
+        }
+        s->count = kept;
+        s->slice = SLICE_LAST;
+    }
+}
+
+static void look_at_keys(struct scan *c, struct shelf *s)
+{
+    struct errmsg text = { "" };
+    const struct scan_file *f = &s->files[s->next++];
+    int rc = scan_keys_file(c, s->keys, f, &text);
+    if (rc == 0)
+        c->s->parts_done++;
+    else if (rc == -EINTR) { /* stopped within the file */
+        c->rows_lost |= f->rows;
+        c->total_lost |= f->counts;
+    } else
+        scan_file_failed(c, f, rc, text.text);
+}
+
+static void look_at_slice(struct scan *c, struct shelf *s)
+{
+    size_t n = 0;
+    for (uint64_t rows = 0; s->next + n < s->count && n < SLICE_FILES && rows < s->slice; n++)
+        rows += s->files[s->next + n].file->rows;
+    scan_slice(c, s->files + s->next, n);
+    s->next += n;
+    s->slice = s->slice < SLICE_LAST ? 2 * s->slice : SLICE_LAST;
+}
+
+static void look_at_files(struct scan *c, struct shelf shelves[RECORD_TABLES])
+{
+    bool certain = c->top.limit == 0;
+    for (struct shelf *s; (s = next_shelf(c, shelves)) != NULL && !scan_stop(c);) {
+        if (!certain && top_refuses(&c->top, bound(c, s))) {
+            certain = true;
+            rows_are_certain(c, shelves);
+            continue;
+        }
+        if (s->keys != NULL)
+            look_at_keys(c, s);
+        else
+            look_at_slice(c, s);
+    }
+    for (size_t t = 0; t < RECORD_TABLES; t++) /* not reached for want of time */
+        for (size_t i = shelves[t].next; i < shelves[t].count; i++) {
+            c->rows_lost |= shelves[t].files[i].rows && !top_refuses(&c->top, bound(c, &shelves[t]));
+            c->total_lost |= shelves[t].files[i].counts;
+        }
+}
+
+/* ------------------------------------------------------------------------------------------------ the scan */
+
+static void finish(struct scan *c)
+{
+    struct store_scan *s = c->s;
+    if (c->top.failed)
+        scan_problem(c, "out of memory");
+    s->rows_exact = !c->rows_lost && !c->top.failed;
+    s->total_exact = s->total_wanted != STORE_TOTAL_NONE && !c->total_lost;
+    s->refs = top_take(&c->top, &s->count);
+    if (s->total < s->count)
+        s->total = s->count;
+    LAKE_COUNT(c->lake, scans, 1);
+    if (s->problem.text[0] != '\0')
+        LAKE_COUNT(c->lake, scan_errors, 1);
+}
+
+static void reset(struct store_scan *s)
+{
+    s->refs = NULL;
+    s->count = 0;
+    s->total = s->octets_read = 0;
+    s->rows_exact = s->total_exact = s->timed_out = false;
+    s->parts_total = s->parts_done = s->parts_failed = 0;
+    s->problem.text[0] = '\0';
+}
+
+int lake_scan(struct store *store, struct store_pin *pin, struct store_scan *s, struct errmsg *err)
+{
+    struct scan c = { .lake = (struct lake *)store, .pin = pin, .s = s };
+    struct shelf shelves[RECORD_TABLES] = { { .files = NULL } };
+    int rc = 0;
+    reset(s);
+    if (s->limit > STORE_LIMIT_MAX) {
+        (void)errmsg_set(err, "a scan gives at most %d rows", STORE_LIMIT_MAX);
+        return -EINVAL;
+    }
+    unsigned tables = s->tables;
+    if (s->filter != NULL)
+        s->tables &= filter_tables(s->filter);
+    c.top = (struct top){ .limit = s->limit, .oldest_first = s->oldest_first };
+    c.deadline = s->budget_us > 0 ? catalog_now() + s->budget_us : 0;
+    for (size_t t = 0; t < RECORD_TABLES && rc == 0; t++)
+        rc = fill_shelf(&c, &shelves[t], (enum record_table)t);
+    if (rc == 0) {
+        scan_hot(&c);
+        look_at_files(&c, shelves);
+        finish(&c);
+    } else
+        (void)errmsg_set(err, "scan: %s", strerror(-rc));
+    for (size_t t = 0; t < RECORD_TABLES; t++) {
+        free(shelves[t].files);
+        scan_keys_free(shelves[t].keys);
+    }
+    top_free(&c.top);
+    s->tables = tables;
+    return rc;
+}

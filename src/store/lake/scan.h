@@ -1,0 +1,59 @@
+/* One scan at work, shared by scan.c, scan_hot.c, scan_keys.c and scan_sealed.c. Private to the folder. */
+#ifndef STORE_LAKE_SCAN_H
+#define STORE_LAKE_SCAN_H
+
+#include "store/lake/catalog.h"
+#include "store/lake/internal.h"
+#include "store/lake/top.h"
+
+/* A sealed file that may matter. */
+struct scan_file {
+    const struct manifest_file *file;
+    uint32_t part;
+    enum record_table table;
+    bool whole;  /* all of its rows are in [from, to) */
+    bool rows;   /* may have rows that are wanted */
+    bool counts; /* its share of the total is wanted, and not known yet */
+};
+
+struct scan {
+    struct lake *lake;
+    struct store_pin *pin;
+    struct store_scan *s;
+    struct top top;
+    uint64_t deadline;          /* of catalog_now(); 0: none */
+    bool stopped;               /* out of time, or cancelled: nothing more is begun */
+    bool rows_lost, total_lost; /* something that could not be looked at may have had some */
+};
+
+/* Out of time, or cancelled? Says so in the outcome. */
+bool scan_stop(struct scan *c);
+
+/* Microseconds left, at least 1; 0: no limit. */
+uint64_t scan_left(const struct scan *c);
+
+/* Something could not be looked at: the first text stays. */
+void scan_problem(struct scan *c, const char *text);
+
+/* A file could not be read: counted; a damaged one (-EUCLEAN) is noted as suspect. */
+void scan_file_failed(struct scan *c, const struct scan_file *f, int rc, const char *text);
+
+/* Is the row behind the place where the last page ended? */
+bool scan_behind(const struct scan *c, int64_t ts, uint64_t seq);
+
+/* Rows of memory. */
+void scan_hot(struct scan *c);
+
+/*
+ * Equality tests by key filters: true if the filter has some for the table. scan_keys() then looks at one file; a
+ * negative errno with a text if it cannot.
+ */
+struct scan_keys;
+int scan_keys_make(struct scan_keys **ret, const struct filter *f, enum record_table table); /* *ret NULL: none */
+void scan_keys_free(struct scan_keys *k);
+int scan_keys_file(struct scan *c, const struct scan_keys *k, const struct scan_file *f, struct errmsg *err);
+
+/* One slice: files of one table, by DuckDB. What fails is told by scan_problem() and scan_file_failed(). */
+void scan_slice(struct scan *c, struct scan_file *files, size_t count);
+
+#endif
