@@ -174,6 +174,15 @@ static int64_t posix_free_space(void *ctx, const char *path)
     return (int64_t)(st.f_bavail * st.f_frsize);
 }
 
+static int64_t posix_total_space(void *ctx, const char *path)
+{
+    (void)ctx;
+    struct statvfs st;
+    if (statvfs(path, &st) < 0)
+        return -errno;
+    return (int64_t)((st.f_blocks - st.f_bfree + st.f_bavail) * st.f_frsize);
+}
+
 const struct vfs *vfs_posix(void)
 {
     static const struct vfs_ops ops = {
@@ -195,6 +204,7 @@ const struct vfs *vfs_posix(void)
         .sync_dir = posix_sync_dir,
         .stat = posix_stat,
         .free_space = posix_free_space,
+        .total_space = posix_total_space,
     };
     static const struct vfs posix = { &ops, NULL };
     return &posix;
@@ -377,6 +387,11 @@ int vfs_stat(const struct vfs *v, const char *path, struct vfs_stat *ret)
 int64_t vfs_free_space(const struct vfs *v, const char *path)
 {
     return v->ops->free_space(v->ctx, path);
+}
+
+int64_t vfs_total_space(const struct vfs *v, const char *path)
+{
+    return v->ops->total_space != NULL ? v->ops->total_space(v->ctx, path) : -ENOTSUP;
 }
 
 int vfs_join(char out[VFS_PATH_MAX], const char *dir, const char *name)

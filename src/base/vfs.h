@@ -54,6 +54,7 @@ struct vfs_ops {
     int (*sync_dir)(void *ctx, const char *path);
     int (*stat)(void *ctx, const char *path, struct vfs_stat *ret);
     int64_t (*free_space)(void *ctx, const char *path);
+    int64_t (*total_space)(void *ctx, const char *path); /* may be NULL: not known */
 };
 
 struct vfs {
@@ -112,6 +113,9 @@ int vfs_stat(const struct vfs *v, const char *path, struct vfs_stat *ret);
 
 /* Octets that an ordinary user may still write in the file system of `path`. */
 int64_t vfs_free_space(const struct vfs *v, const char *path);
+
+/* What vfs_free_space() would be if the file system were empty: used space is the difference. -ENOTSUP: not known. */
+int64_t vfs_total_space(const struct vfs *v, const char *path);
 
 /* "dir/name" into `out`; -ENAMETOOLONG if it does not fit. */
 int vfs_join(char out[VFS_PATH_MAX], const char *dir, const char *name);
