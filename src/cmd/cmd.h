@@ -11,6 +11,8 @@
  * decoder   octets -> messages -> output; decode_file, decode_pcap and listen feed it
  * read_capture  what decode_pcap and encode_pcap share
  * output    messages -> JSON lines, text, pcap or raw frames on standard output
+ * ask       searches: of a server (http_get) or the files of a data directory (ask_lake)
+ * rows_out  what they find: a table, JSON lines, CSV; rows_cell makes the texts
  * encoder   messages -> frames -> sender or standard output; encode_file and encode_pcap feed it
  */
 #ifndef CMD_CMD_H
@@ -27,12 +29,20 @@
 /* Exit statuses. */
 enum { EXIT_OK = 0, EXIT_BAD_INPUT = 1, EXIT_USAGE = 2 };
 
-extern const struct opt_command cmd_check_help, cmd_decode_help, cmd_demo_help, cmd_encode_help;
+extern const struct opt_command cmd_check_help, cmd_decode_help, cmd_demo_help, cmd_encode_help,
+    cmd_flow_help, cmd_search_help, cmd_serve_help;
+
+/* What duck.h starts this executable with. */
+#define QUERY_WORKER "query-worker"
 
 /* argv[0] is the name of the sub-command. Returns the exit status. */
 int cmd_check(int argc, char **argv);
 int cmd_decode(int argc, char **argv);
 int cmd_demo(int argc, char **argv);
 int cmd_encode(int argc, char **argv);
+int cmd_flow(int argc, char **argv);
+int cmd_query_worker(int argc, char **argv);
+int cmd_search(int argc, char **argv);
+int cmd_serve(int argc, char **argv);
 
 #endif

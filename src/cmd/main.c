@@ -12,9 +12,12 @@ static const struct {
     const struct opt_command *help;
     int (*run)(int argc, char **argv);
 } commands[] = {
+    { &cmd_serve_help, cmd_serve },
     { &cmd_decode_help, cmd_decode },
     { &cmd_encode_help, cmd_encode },
     { &cmd_demo_help, cmd_demo },
+    { &cmd_search_help, cmd_search },
+    { &cmd_flow_help, cmd_flow },
     { &cmd_check_help, cmd_check },
 };
 #define COMMAND_COUNT (sizeof(commands) / sizeof(commands[0]))
@@ -51,6 +54,8 @@ int main(int argc, char **argv)
 {
     occupy_standard_streams();
     const char *word = argc > 1 ? argv[1] : "";
+    if (strcmp(word, QUERY_WORKER) == 0) /* for the server's own use: not in the help */
+        return cmd_query_worker(argc - 1, argv + 1);
     for (size_t i = 0; i < COMMAND_COUNT; i++)
         if (strcmp(word, commands[i].help->name) == 0)
             return commands[i].run(argc - 1, argv + 1);

@@ -1,5 +1,5 @@
 /* Opening and closing the parts of a server. */
-#include <errno.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -131,8 +131,9 @@ static void set_urls(struct ingest_setup *u, const struct conf *c)
         const struct conf_listen *l = &c->listen.items[i];
         /* The enums have the same order (conf/conf.h). */
         const char *scheme = net_transport_name((enum net_transport)l->transport);
-        const char *format = strchr(l->host, ':') != NULL ? "%s://[%s]:%u" : "%s://%s:%u";
-        (void)snprintf(u->texts[i], sizeof(u->texts[i]), format, scheme, l->host, l->port);
+        bool v6 = strchr(l->host, ':') != NULL;
+        (void)snprintf(u->texts[i], sizeof(u->texts[i]), "%s://%s%s%s:%u", scheme, v6 ? "[" : "", l->host,
+                       v6 ? "]" : "", l->port);
         u->urls[i] = u->texts[i];
         u->o.url_count = i + 1;
     }
@@ -244,8 +245,9 @@ static int open_api(struct server *s, struct errmsg *err)
     };
     if (api_start(&s->api, &o, err) != 0)
         return -1;
-    (void)snprintf(s->api_url, sizeof(s->api_url), strchr(host, ':') != NULL ? "http://[%s]:%u" : "http://%s:%u",
-                   host[0] == '\0' ? "127.0.0.1" : host, api_port(s->api));
+    bool v6 = strchr(host, ':') != NULL;
+    (void)snprintf(s->api_url, sizeof(s->api_url), "http://%s%s%s:%u", v6 ? "[" : "",
+                   host[0] == '\0' ? "127.0.0.1" : host, v6 ? "]" : "", api_port(s->api));
     return 0;
 }
 
