@@ -9,6 +9,7 @@
 
 #define BUCKETS   4096
 #define WINDOW_US INT64_C(30000000)
+#define SLACK_NS  INT64_C(1000000000)
 #define SHARE_MIN (64u << 10) /* octets in the window below which nobody is too greedy */
 
 /* Octets of this window and of the one before. Its turn is not exact to the frame, and need not be. */
@@ -97,7 +98,8 @@ bool account_rate(struct account *account, uint32_t rate, uint32_t burst, int64_
     int64_t due = atomic_load_explicit(&account->due_ns, memory_order_relaxed);
     int64_t next;
     do {
-        int64_t from = due < now || due > now + ahead ? now : due; /* beyond: the clock was set back */
+        /* Far beyond: the clock was set back. Threads may differ by the time that a batch takes. */
+        int64_t from = due < now || due > now + ahead + SLACK_NS ? now : due;
         next = from + step;
         if (next > now + ahead)
             return false;

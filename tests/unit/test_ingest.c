@@ -448,6 +448,7 @@ static void test_stop_when_full(void **state)
         for (unsigned i = 0; i < FRAMES; i++)
             send_hep(fd, i, NULL);
         wait_total(&b, INGEST_STORED, 10);
+        wait_sent(fd);
         if (round == 0)
             assert_int_equal(pthread_create(&thread, NULL, open_later, &opener), 0);
         ingest_stop(b.ingest);
@@ -478,6 +479,7 @@ static void test_stop_drains(void **state)
         send_hep(udp, i, NULL);
         send_hep(tcp, i, NULL);
     }
+    wait_sent(tcp); /* what our kernel does not have yet nobody could read */
     ingest_stop(b.ingest);
     assert_int_equal(b.fake.count, 2 * FRAMES + 1);
     assert_exact(&b);

@@ -14,12 +14,14 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <linux/sockios.h>
 #include <poll.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
@@ -344,6 +346,18 @@ UNUSED_OK static void send_all(int fd, const void *data, size_t len)
         at += n;
         len -= (size_t)n;
     } while (len > 0);
+}
+
+/* Waits until the peer's kernel has everything that was sent on a TCP connection. */
+UNUSED_OK static void wait_sent(int fd)
+{
+    int waiting = 1;
+    for (unsigned i = 0; i < WAIT_MS / 2 && waiting > 0; i++) {
+        assert_int_equal(ioctl(fd, SIOCOUTQ, &waiting), 0);
+        if (waiting > 0)
+            sleep_ms(2);
+    }
+    assert_int_equal(waiting, 0);
 }
 
 UNUSED_OK static void send_hep(int fd, unsigned number, const struct hep_look *look)
