@@ -26,9 +26,9 @@ missing=""
 for package in $wanted; do
     dpkg-query -W -f '${db:Status-Status}\n' "$package" 2>/dev/null | grep -q '^installed$' || missing="$missing $package"
 done
-# hep-js, a peer in the tests, wants Node; any installation of it will do.
+# DuckDB's library comes by npm, hep-js, a peer in the tests, wants Node; any installation of them will do.
 case " $* " in
-*" test "*) command -v node >/dev/null && command -v npm >/dev/null || missing="$missing nodejs npm" ;;
+*" build "* | *" test "*) command -v node >/dev/null && command -v npm >/dev/null || missing="$missing nodejs npm" ;;
 esac
 [ -n "$missing" ] || exit 0
 

@@ -278,7 +278,7 @@ class BadInput(ServeCase):
         server.send([message, now_message(2)])
         server.wait_total(2)
         server.wait_sealed()
-        lib.wait_for(lambda: server.metric("hepcat_hot_rows") == 0, "the seal")
+        lib.wait_for(lambda: server.metric("hepcat_store_hot_rows") == 0, "the seal")
         self.assertEqual(server.total(), 2)
         self.assertEqual(server.total("from:*ric"), 1)
         rows = server.search("from:*ric", payload=1)["rows"]
@@ -300,7 +300,7 @@ class BadInput(ServeCase):
                 s.sendto(frame, ("127.0.0.1", server.ports["udp"]))
         server.wait_total(2000)
         self.assertEqual(server.metric("hepcat_messages_stored_total"), 2000)
-        self.assertLess(len(server.get("/api/v1/senders", limit=10000).json["senders"]), 1000)
+        self.assertLess(len(server.get("/api/v1/senders", limit=4000).json["senders"]), 1000)
         self.assertGreater(server.metric("hepcat_senders_forgotten_total"), 0)
 
     def test_bad_queries(self) -> None:
@@ -318,7 +318,7 @@ class Faults(ServeCase):
         server = self.serve("--config", self.file("c.yaml", "seal:\n  interval: 1s\n"), *args)
         server.send([now_message(i) for i in range(count)])
         server.wait_total(count)
-        lib.wait_for(lambda: server.metric("hepcat_hot_rows") == 0, "the seal")
+        lib.wait_for(lambda: server.metric("hepcat_store_hot_rows") == 0, "the seal")
         return server
 
     def worker_pid(self, server: Server) -> int | None:
@@ -353,10 +353,13 @@ class Faults(ServeCase):
         path.write_bytes(data)
         again = self.serve()
         again.send([now_message(9000)])
-        again.wait_total(1, "callid:call-9000@example.org")
-        result = again.get("/api/v1/search", q="", payload=1, total=1).json
+        # Until it is set aside every answer says that it is not whole, and has what there is.
+        result = lib.wait_for(lambda: (r := again.search("", payload=1, total=1)) and r["rows"] and r, "the message")
         self.assertEqual(len(result["rows"]), 1)
-        self.assertTrue(result["problem"] or again.reasons() & {"files_set_aside"}, result)
+        self.assertIn("damaged", result["problem"] or "damaged")
+        lib.wait_for(lambda: "files_set_aside" in again.reasons(), "the file being set aside")
+        self.assertEqual(again.total(), 1)
+        self.assertTrue(list((again.data / "lake").rglob("*.damaged")))
 
     def test_foreign_file_in_the_lake(self) -> None:
         server = self.sealed()
@@ -369,37 +372,40 @@ class Faults(ServeCase):
         """A file system of its own: ingest goes on from memory, says so, and recovers by itself."""
         mount = self.tmp / "small"
         mount.mkdir()
-        done = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=96m", "tmpfs", str(mount)], check=False)
+        done = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=80m", "tmpfs", str(mount)], check=False)
         if done.returncode != 0:
             raise unittest.SkipTest("mounting is not allowed here")
         self.addCleanup(subprocess.run, ["umount", "-l", str(mount)], check=False)
         server = self.serve("--config", self.file("c.yaml", "seal:\n  interval: 1s\n"), data=mount / "data")
+        rng = random.Random(3)
+        trouble = {"disk_full", "seal_failing", "log_failing"}
         sent = 0
 
         def send(n: int) -> None:
+            """Messages that no compression makes smaller; 100 take 2 MB in the log and in a file each."""
             nonlocal sent
-            server.send([now_message(sent + i) for i in range(n)])
+            server.send([now_message(sent + i, payload=lib.sip(sent + i, "MESSAGE", rng.randbytes(10000).hex()))
+                         for i in range(n)])
             sent += n
 
-        send(200)
-        server.wait_total(200)
+        send(10)
+        server.wait_total(10)
         ballast = mount / "ballast"
         free = os.statvfs(mount).f_bavail * os.statvfs(mount).f_frsize
         with open(ballast, "wb") as f:
-            os.posix_fallocate(f.fileno(), 0, free - 4096)
-        for _ in range(200):
-            if server.reasons() & {"disk_full", "seal_failing", "log_failing"}:
+            os.posix_fallocate(f.fileno(), 0, max(free - 4096, 4096))
+        for _ in range(60):
+            if server.reasons() & trouble:
                 break
-            send(2000)
-            time.sleep(0.1)
+            send(100)
         else:
             self.fail(f"a full disk is not told: {server.health()}")
         self.assertEqual(server.get("/health").status, 503)
         server.wait_total(sent)
         ballast.unlink()
-        lib.wait_for(lambda: not server.reasons() & {"disk_full", "seal_failing", "log_failing"}, "the recovery",
-                     timeout=60)
-        send(100)
+        subprocess.run(["mount", "-o", "remount,size=400m", str(mount)], check=True)
+        lib.wait_for(lambda: not server.reasons() & trouble, "the recovery", timeout=60)
+        send(10)
         server.wait_total(sent)
         self.assertEqual(server.stop(), 0, server.err)
         self.assertEqual(self.serve(data=mount / "data").total(), sent)
@@ -434,7 +440,7 @@ class Answers(ServeCase):
         done = lib.run("flow", "call-1@example.org", "--server", server.url)
         self.assertEqual(done.code, 0, done)
         text = done.out.decode()
-        for word in ("10.0.0.1:5060", "10.0.0.2:5061", "INVITE", "180 Ringing", "200 OK"):
+        for word in ("10.0.0.1", ":5060", "10.0.0.2", ":5061", "INVITE", "180 Ringing", "200 OK"):
             self.assertIn(word, text)
 
     def test_lake_without_a_server(self) -> None:
