@@ -69,6 +69,20 @@ def seed_zlib(out, vectors):
             save(out, bytes([(i | 3) & 7]) + packed)
 
 
+def seed_filter(out):
+    """The first octet picks the grammar: even pairs, odd trees."""
+    for text in (
+        'from:+1555* status:486', 'callid:"a b\\"c" AND to:sip:bob@Example.com', 'ip:10.0.0.0/8:5060 method:INVITE',
+        'src:[2001:db8::1]:5060 dst:10.0.* port:>=5060', 'sender:2001:db8::/32 type:rtcp', 'ua:*Foo*"Bar "* header:x*',
+        'user:<sip:+49@[::1]:5061;transport=tcp> error:*', 'status:4xx cause:<=16 cseq:=1 expires:>0',
+        '(from:a OR NOT to:b) (callid:x OR callid:"y")', 'NOT (type:sip OR type:100) corr:a\\*b*c*',
+        'form:x', 'from:', 'from:"', '(', 'from:tel:+1;x ruri:urn:service:sos contact:@h*', 'ip:*:5060 ip::1 src:::/0',
+        'callid:\u00e4* callid:\uffff* callid:\U0010ffff*', 'from:a AND AND', 'NOT NOT NOT from:a OR to:b to:b',
+    ):
+        for grammar in (b"0", b"1"):
+            save(out, grammar + text.encode())
+
+
 def main():
     out = pathlib.Path(sys.argv[1])
     vectors = json.loads((VECTORS / "hep-vectors.json").read_text())
@@ -77,6 +91,7 @@ def main():
     seed_stream(out / "stream", frames)
     seed_json(out / "json", vectors)
     seed_zlib(out / "zlib", vectors)
+    seed_filter(out / "filter")
 
 
 if __name__ == "__main__":

@@ -6,6 +6,8 @@
 /* The store is asked for its state once in so many rows of a writer. */
 #define LOOK_EVERY 256
 
+#define TROUBLE_US UINT64_C(5000000) /* between seals while the log refuses: rows are in memory alone until then */
+
 static struct wal_record log_record(const struct sink_frame *frame)
 {
     return (struct wal_record){
@@ -27,16 +29,19 @@ static void lower(_Atomic uint64_t *least, uint64_t seq)
         ;
 }
 
-/* The log refuses (disk full, or an error that sticks): the row goes on in memory, and is durable when it is sealed. */
+/*
+ * The log refuses (disk full, or an error that sticks): the row goes on in memory, and is durable when it is sealed.
+ * The watermark is held before the number is taken, as a commit that works again takes numbers given out for logged.
+ */
 static uint64_t without_log(struct engine *e, struct engine_writer *w, struct record *record)
 {
-    uint64_t seq = wal_reserve_seq(e->wal, 1);
-    if (w->unlogged_from == 0)
-        w->unlogged_from = seq;
-    lower(&e->unlogged_from, seq);
+    if (w->unlogged_from == 0) {
+        w->unlogged_from = wal_reserve_seq(e->wal, 0);
+        lower(&e->unlogged_from, w->unlogged_from);
+    }
     atomic_fetch_add_explicit(&e->unlogged, 1, memory_order_relaxed);
     record->flags |= RECORD_FLAG_NO_WAL;
-    return seq;
+    return wal_reserve_seq(e->wal, 1);
 }
 
 /* Under the writer's lock. */
@@ -52,9 +57,20 @@ static enum sink_result append_both(struct engine *e, unsigned writer, const str
     record->seq = *ret_seq;
     if (e->store->ops->append(e->store, writer, record) == 0)
         return SINK_OK;
-    /* Out of memory. In the log it is kept all the same: to ask for it again would store it twice. */
+    /* Out of memory. It is in the log, until that is cut: to ask for it again could store it twice. */
     atomic_fetch_add_explicit(&e->not_kept, 1, memory_order_relaxed);
     return rc == 0 ? SINK_OK : SINK_FULL;
+}
+
+static void press(struct engine *e)
+{
+    if (!atomic_exchange(&e->pressed, true))
+        engine_request_seal(e);
+}
+
+static bool is_troubled(struct engine *e)
+{
+    return wal_error(e->wal) != 0 || atomic_load(&e->unlogged_from) != UINT64_MAX;
 }
 
 static void look(struct engine *e, struct engine_writer *w)
@@ -62,11 +78,12 @@ static void look(struct engine *e, struct engine_writer *w)
     if (w->until_look-- > 0)
         return;
     w->until_look = LOOK_EVERY;
-    bool pressed = e->store->ops->pressed(e->store);
-    if (pressed && !atomic_exchange(&e->pressed, true))
-        engine_request_seal(e);
-    else if (!pressed)
+    if (e->store->ops->pressed(e->store))
+        press(e);
+    else
         atomic_store_explicit(&e->pressed, false, memory_order_relaxed);
+    if (is_troubled(e) && engine_sealed_us_ago(e) > TROUBLE_US)
+        engine_request_seal(e);
 }
 
 static enum sink_result append(void *ctx, unsigned writer, const struct sink_frame *frame, struct record *record,
@@ -74,8 +91,10 @@ static enum sink_result append(void *ctx, unsigned writer, const struct sink_fra
 {
     struct engine *e = ctx;
     struct engine_writer *w = &e->writers[writer];
-    if (e->store->ops->full(e->store))
+    if (e->store->ops->full(e->store)) {
+        press(e);
         return SINK_FULL;
+    }
     pthread_mutex_lock(&w->lock);
     enum sink_result rc = append_both(e, writer, frame, record, ret_seq);
     pthread_mutex_unlock(&w->lock);

@@ -67,7 +67,7 @@ static int replay_record(void *arg, const struct wal_record *log, unsigned worke
     record.seq = log->seq;
     e->replayed++;
     /* Beyond the limit, too: it was in memory before. */
-    return e->store->ops->append(e->store, worker < e->o.writers ? worker : 0, &record);
+    return e->store->ops->append(e->store, worker, &record);
 }
 
 static void replay_loss(void *arg, const struct wal_loss *loss)
@@ -102,6 +102,21 @@ static int replay(struct engine *e, struct errmsg *err)
 
 /* ------------------------------------------------------------------------------------------------ open and close */
 
+/* Rows of a writer that is not there would be sealed without their log being consumed, and come back at each start. */
+static int check_writers(const struct engine_options *o, struct errmsg *err)
+{
+    if (o->writers == 0 || o->writers > WAL_WRITERS_MAX) {
+        (void)errmsg_set(err, "the number of writers must be 1 to %d", WAL_WRITERS_MAX);
+        return -EINVAL;
+    }
+    int found = wal_workers(o->vfs, o->wal_dir);
+    if (found < 0)
+        (void)errmsg_set(err, "write-ahead log %s: %s", o->wal_dir, strerror(-found));
+    if (found > (int)o->writers)
+        (void)errmsg_set(err, "the write-ahead log is of %d writers, there are only %u", found, o->writers);
+    return found < 0 ? found : found > (int)o->writers ? -EINVAL : 0;
+}
+
 /* On the log's thread, after each commit. */
 static void on_commit(void *arg, uint64_t up_to, int error)
 {
@@ -124,6 +139,8 @@ static int open_log(struct engine *e, struct errmsg *err)
         .from_count = e->o.from_count,
         .mode = e->o.wal_mode,
         .interval_us = e->o.wal_interval_us,
+        .segment_size = e->o.wal_segment_size,
+        .buffer_size = e->o.wal_buffer_size,
         .no_thread = e->o.no_threads,
         .on_commit = on_commit,
         .arg = e,
@@ -167,17 +184,16 @@ static void release(struct engine *e)
 
 int engine_open(struct engine **ret, const struct engine_options *options, struct errmsg *err)
 {
-    if (options->writers == 0 || options->writers > WAL_WRITERS_MAX) {
-        (void)errmsg_set(err, "the number of writers must be 1 to %d", WAL_WRITERS_MAX);
-        return -EINVAL;
-    }
+    int rc = check_writers(options, err);
+    if (rc != 0)
+        return rc;
     struct engine *e = calloc(1, sizeof(*e));
     if (e == NULL) {
         (void)errmsg_set(err, "out of memory");
         return -ENOMEM;
     }
     init(e, options);
-    int rc = replay(e, err);
+    rc = replay(e, err);
     if (rc == 0)
         rc = open_log(e, err);
     if (rc == 0 && !e->o.no_threads)
@@ -207,6 +223,11 @@ int engine_close(struct engine *e, struct errmsg *err)
     return rc != 0 ? rc : rc1;
 }
 
+int engine_commit(struct engine *e)
+{
+    return wal_commit(e->wal);
+}
+
 const struct sink *engine_sink(struct engine *e)
 {
     return &e->sink;
@@ -218,6 +239,14 @@ void engine_room(void *engine)
         engine_wake_all(engine);
 }
 
+uint64_t engine_sealed_us_ago(struct engine *e)
+{
+    pthread_mutex_lock(&e->lock);
+    uint64_t at = e->sealed_at_us;
+    pthread_mutex_unlock(&e->lock);
+    return engine_now_us() - at;
+}
+
 void engine_figures(struct engine *e, struct engine_figures *ret)
 {
     *ret = (struct engine_figures){ .replay = e->replay, .replayed = e->replayed, .replay_bad = e->replay_bad };
@@ -227,9 +256,9 @@ void engine_figures(struct engine *e, struct engine_figures *ret)
     ret->unlogged = atomic_load(&e->unlogged);
     ret->not_kept = atomic_load(&e->not_kept);
     ret->wal_error = wal_error(e->wal);
+    ret->sealed_us_ago = engine_sealed_us_ago(e);
     pthread_mutex_lock(&e->lock);
     ret->seal_failures = e->seal_failures;
-    ret->sealed_us_ago = engine_now_us() - e->sealed_at_us;
     ret->cpu_us[0] = e->cpu_us[0];
     ret->cpu_us[1] = e->cpu_us[1];
     ret->seal_error = e->seal_error;

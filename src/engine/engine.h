@@ -30,7 +30,9 @@ struct engine_options {
     size_t from_count;
     uint64_t max_seq; /* highest number ever given out, as the store has it */
     enum wal_mode wal_mode;
-    uint64_t wal_interval_us;  /* [100000] */
+    uint64_t wal_interval_us; /* [100000] */
+    size_t wal_segment_size;  /* octets, as the next: wal_options has the defaults */
+    size_t wal_buffer_size;
     uint64_t seal_interval_us; /* [60 s] */
     bool no_threads;           /* nothing happens but in engine_seal() and engine_tend(): for tests, imports */
     struct record_options record;
@@ -48,7 +50,10 @@ struct engine;
  */
 int engine_writers(const struct vfs *vfs, const char *wal_dir, unsigned wanted);
 
-/* Replays the log into the store and opens it for writing. 0, or a negative errno with a text. */
+/*
+ * Replays the log into the store and opens it for writing. 0, or a negative errno with a text; -EINVAL if the log is of
+ * more writers than there are.
+ */
 int engine_open(struct engine **ret, const struct engine_options *options, struct errmsg *err);
 
 /*
@@ -63,8 +68,14 @@ const struct sink *engine_sink(struct engine *e);
 /* Tells all producers that there is room: the store's callback lake_options.room leads here. (any thread) */
 void engine_room(void *engine);
 
-/* Seals now, whatever the interval says. 0 if nothing is left unsealed, else a negative errno. (any thread) */
+/*
+ * Seals now, whatever the interval says. 0 if everything appended before is sealed, else a negative errno: of the
+ * store, or of a log that cannot be cut, whose rows wait while those of other writers are sealed. (any thread)
+ */
 int engine_seal(struct engine *e, struct errmsg *err);
+
+/* Makes the log durable now; what sink_ops.request does in time. 0, or the log's error. (any thread) */
+int engine_commit(struct engine *e);
 
 /* Asks the sealing thread to seal soon, without waiting. (any thread) */
 void engine_request_seal(struct engine *e);
@@ -77,7 +88,7 @@ struct engine_figures {
     uint64_t durable;         /* every frame with a number up to this one is durable */
     uint64_t last_seq;        /* highest number given out */
     uint64_t unlogged;        /* rows taken while the log refused */
-    uint64_t not_kept;        /* rows in the log that memory could not take (findable after a restart only) */
+    uint64_t not_kept;        /* rows in the log that memory could not take: lost with the next seal */
     int wal_error;            /* negative errno that sticks, or 0 */
     uint64_t seal_failures;   /* in a row, now */
     uint64_t sealed_us_ago;   /* since the last seal that worked, or the start */

@@ -10,7 +10,7 @@
 /* A receiving thread's side. The lock makes "into the log and into the store" one step for the cut of a seal. */
 struct engine_writer {
     pthread_mutex_t lock;
-    uint64_t unlogged_from; /* lowest number of rows that the log refused and that are not cut yet; 0: none */
+    uint64_t unlogged_from; /* at most the numbers of rows that the log refused and that are not cut yet; 0: none */
     unsigned until_look;    /* appends until the store is asked whether it is pressed */
     _Atomic(sink_wake_fn *) wake;
     void *wake_arg;
@@ -32,6 +32,7 @@ struct engine {
     pthread_mutex_t seal_lock;  /* one seal at a time, and what follows */
     struct store_seal *pending; /* cut, not durable yet: the last seal_end() failed */
     uint64_t pending_seq;       /* every number up to this one is durable with it; 0: a writer was not cut */
+    int cut_error;              /* why */
 
     pthread_mutex_t lock; /* of what follows */
     pthread_cond_t wake;
@@ -51,6 +52,7 @@ extern const struct sink_ops engine_sink_ops;
 uint64_t engine_now_us(void); /* monotonic */
 void engine_event(const struct engine *e, bool error, const char *format, ...) __attribute__((format(printf, 3, 4)));
 void engine_wake_all(struct engine *e);
+uint64_t engine_sealed_us_ago(struct engine *e); /* since the last seal that worked, or the start */
 
 /* 0 or a negative errno. */
 int engine_threads_start(struct engine *e);

@@ -40,19 +40,19 @@ static int rotate(struct engine *e, unsigned i, struct wal_position *ret)
     return wal_rotate(e->wal, i, ret);
 }
 
-/* Cuts one writer; false if its log cannot be cut now: its rows wait for the next seal. */
-static bool cut_writer(struct engine *e, struct store_seal *seal, unsigned i)
+/* Cuts one writer. An error: its log cannot be cut now, and its rows wait for the next seal. */
+static int cut_writer(struct engine *e, struct store_seal *seal, unsigned i)
 {
     struct engine_writer *w = &e->writers[i];
     struct wal_position position;
     pthread_mutex_lock(&w->lock);
-    bool cut = rotate(e, i, &position) == 0;
-    if (cut) {
+    int rc = rotate(e, i, &position);
+    if (rc == 0) {
         e->store->ops->seal_cut(e->store, seal, i, &position);
         w->unlogged_from = 0;
     }
     pthread_mutex_unlock(&w->lock);
-    return cut;
+    return rc;
 }
 
 static int begin(struct engine *e)
@@ -62,11 +62,19 @@ static int begin(struct engine *e)
     if (rc != 0)
         return rc;
     uint64_t upto = wal_reserve_seq(e->wal, 0) - 1;
-    bool all = true;
-    for (unsigned i = 0; i < e->o.writers; i++)
-        all = cut_writer(e, seal, i) && all;
+    unsigned cut = 0;
+    for (unsigned i = 0; i < e->o.writers; i++) {
+        int rc1 = cut_writer(e, seal, i);
+        cut += rc1 == 0;
+        rc = rc != 0 ? rc : rc1;
+    }
+    e->cut_error = rc;
+    if (cut == 0) {
+        e->store->ops->seal_free(seal);
+        return rc;
+    }
     e->pending = seal;
-    e->pending_seq = all ? upto : 0;
+    e->pending_seq = rc == 0 ? upto : 0;
     return 0;
 }
 
@@ -112,13 +120,15 @@ static void sealed(struct engine *e)
 static int seal_once(struct engine *e, struct errmsg *err)
 {
     int rc = e->pending == NULL ? begin(e) : 0;
-    if (rc != 0) {
-        (void)errmsg_set(err, "seal: %s", strerror(-rc));
-        return rc;
-    }
-    rc = e->store->ops->seal_end(e->store, e->pending, wal_reserve_seq(e->wal, 0) - 1, err);
-    if (rc == 0)
+    if (rc == 0) {
+        rc = e->store->ops->seal_end(e->store, e->pending, wal_reserve_seq(e->wal, 0) - 1, err);
+        if (rc != 0)
+            return rc;
         sealed(e);
+        rc = e->cut_error;
+    }
+    if (rc != 0)
+        (void)errmsg_set(err, "write-ahead log: %s", strerror(-rc));
     return rc;
 }
 

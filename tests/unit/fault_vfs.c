@@ -32,6 +32,7 @@ struct space {
 struct op {
     enum { OP_SET, OP_UNSET, OP_RENAME } kind;
     char *path, *to;
+    char *above;         /* its folder was removed: what that folder was in; else NULL */
     struct inode *inode; /* of OP_SET and OP_RENAME */
 };
 
@@ -240,6 +241,7 @@ static void free_op(struct op *op)
 {
     free(op->path);
     free(op->to);
+    free(op->above);
     if (op->inode != NULL)
         unref(op->inode);
 }
@@ -260,7 +262,17 @@ static bool op_in_dir(const struct op *op, const char *dir)
 {
     const char *path = op->kind == OP_RENAME ? op->to : op->path;
     size_t len = parent_len(path);
-    return strlen(dir) == len && memcmp(path, dir, len) == 0;
+    return (strlen(dir) == len && memcmp(path, dir, len) == 0) || (op->above != NULL && strcmp(op->above, dir) == 0);
+}
+
+/* A folder is durably gone only as an empty one: then what was removed from it is gone as well. */
+static void remove_with_folder(struct fault_fs *f, const char *path)
+{
+    for (size_t i = 0; i < f->op_count; i++)
+        if (op_in_dir(&f->ops[i], path)) {
+            free(f->ops[i].above);
+            f->ops[i].above = need(strndup(path, parent_len(path)));
+        }
 }
 
 static void make_name(struct fault_fs *f, const char *path, struct inode *n)
@@ -499,7 +511,7 @@ static int fs_rename(void *ctx, const char *from, const char *to)
     if (rc == 0 && (e == NULL || !has_parent(&f->live, to)))
         rc = -ENOENT;
     if (rc == 0) {
-        struct op op = { OP_RENAME, need(strdup(from)), need(strdup(to)), e->inode };
+        struct op op = { .kind = OP_RENAME, .path = need(strdup(from)), .to = need(strdup(to)), .inode = e->inode };
         push_op(f, op);
         apply_op(&f->live, &op);
     }
@@ -544,6 +556,8 @@ static int fs_rmdir(void *ctx, const char *path)
         rc = -ENOENT;
     for (size_t i = 0; i < f->live.count && rc == 0; i++)
         rc = is_in(f->live.list[i].path, path) ? -ENOTEMPTY : 0;
+    if (rc == 0)
+        remove_with_folder(f, path);
     if (rc == 0)
         rc = remove_name(f, path);
     return leave(f, rc, last);

@@ -259,6 +259,7 @@ void lab_check_pin(struct lab *lab, struct store_pin *pin, struct store_scan *s)
     uint64_t total;
     size_t count = lab_expect(lab, s, &want, &total);
     fake_duck.scan = s;
+    lab->lake->always_duck = lab->only_duck || lab->scans++ % 2 == 0;
     assert_int_equal(lab->store->ops->scan(lab->store, pin, s, &err), 0);
     if (s->problem.text[0] != '\0')
         fail_msg("%s", s->problem.text);

@@ -31,7 +31,8 @@ struct lab {
     uint64_t last;
     uint64_t segment;
     uint32_t hour; /* of the rows that come */
-    unsigned events;
+    unsigned events, scans;
+    bool only_duck; /* else every second scan is by the page reader, where that can */
     struct row row;
     bool matched; /* `match` is there, for the filter of this text */
     char matched_text[1000];

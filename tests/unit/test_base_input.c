@@ -232,7 +232,7 @@ static void live_open(struct live *l)
 {
     char path[] = "/tmp/hepcat-test-pipe-XXXXXX";
     struct errmsg msg = { "" };
-    const struct input_wait wait = { live_wait, l, &l->stop };
+    const struct input_wait wait = { .on_wait = live_wait, .arg = l, .stop = &l->stop };
     *l = (struct live){ .on_wait = "###" }; /* for the look that input_open() takes */
     assert_non_null(mkdtemp(path));
     char pipe_path[64];

@@ -111,6 +111,7 @@ static void test_dead_worker(void **state)
 {
     (void)state;
     struct lab *lab = new_lab();
+    lab->only_duck = lab->lake->always_duck = true;
     fill(lab);
     for (unsigned i = 0; i < 3; i++) {
         char text[32];
@@ -154,6 +155,7 @@ static void test_damaged_file(void **state)
 {
     (void)state;
     struct lab *lab = new_lab();
+    lab->only_duck = lab->lake->always_duck = true;
     struct manifest_file m;
     struct store_figures figures;
     struct errmsg err = { "" };
@@ -203,6 +205,7 @@ static void test_budget(void **state)
 {
     (void)state;
     struct lab *lab = new_lab();
+    lab->only_duck = lab->lake->always_duck = true;
     struct filter *filter = lab_filter("from:+155510*");
     struct store_scan s = everything();
     struct store_pin *pin;

@@ -207,6 +207,7 @@ static void test_cut_short(void **state)
 {
     (void)state;
     struct lab *lab = mixed_lab();
+    lab->only_duck = lab->lake->always_duck = true;
     struct filter *filter = lab_filter("from:+155510*");
     atomic_bool cancel = true;
     struct store_scan s = everything();
@@ -238,6 +239,7 @@ static void test_totals_are_remembered(void **state)
 {
     (void)state;
     struct lab *lab = mixed_lab();
+    lab->only_duck = lab->lake->always_duck = true;
     struct filter *filter = lab_filter("from:+155510*");
     struct store_scan s = everything();
     s.filter = filter;
@@ -259,6 +261,7 @@ static void test_old_files_are_not_asked(void **state)
 {
     (void)state;
     struct lab *lab = lab_new(NULL, NULL);
+    lab->only_duck = lab->lake->always_duck = true;
     struct filter *filter = lab_filter("from:+155510*");
     for (unsigned i = 0; i < 6; i++) {
         lab_append(lab, RECORD_SIP, 400);

@@ -13,6 +13,7 @@
 #define TEMP_MAX_DEFAULT (UINT64_C(1) << 30)
 #define RESULT_DEFAULT   (64u << 20)
 #define QUEUE_DEFAULT    32u
+#define GRACE_DEFAULT_US 5000000u
 #define STEP_US          60000000u /* longest wait at once */
 #define BACKOFF_FIRST_US 100000u
 #define BACKOFF_MAX_US   30000000u
@@ -63,6 +64,7 @@ static void set_defaults(struct duck_options *o)
     o->temp_max = o->temp_max != 0 ? o->temp_max : TEMP_MAX_DEFAULT;
     o->threads = o->threads != 0 ? o->threads : 2;
     o->scans = o->scans != 0 ? o->scans : 2;
+    o->grace_us = o->grace_us != 0 ? o->grace_us : GRACE_DEFAULT_US;
     o->queue = o->queue != 0 ? o->queue : QUEUE_DEFAULT;
     o->result_max = o->result_max != 0 ? o->result_max : RESULT_DEFAULT;
 }

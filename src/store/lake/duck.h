@@ -59,6 +59,7 @@ struct duck_options {
     unsigned scans;         /* queries at the same time [2]; at most DUCK_SCANS_MAX */
     unsigned queue;         /* queries that may wait beyond these [32] */
     size_t result_max;      /* octets of the cells of one result [64 MiB] */
+    uint64_t grace_us;      /* for an interrupted query to end before its child is killed [5 s] */
     bool any_statement;     /* not only SELECT: for tests of the walls behind that one */
 };
 

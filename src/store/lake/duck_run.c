@@ -45,50 +45,49 @@ void duck_request_free(struct duck_request *q)
 
 /* ------------------------------------------------------------------------------------------------ errors */
 
+/*
+ * Not every way of DuckDB's to say an error carries its type: the text begins with it. Only the beginning counts, as
+ * values that users gave may follow.
+ */
 static int classify(duckdb_error_type type, const char *text)
 {
-    switch ((int)type) {
-    case DUCKDB_ERROR_INTERRUPT:
-        return DUCK_ERR_CANCELLED;
-    case DUCKDB_ERROR_FATAL:
-    case DUCKDB_ERROR_INTERNAL:
-        return DUCK_ERR_INTERNAL;
-    case DUCKDB_ERROR_OUT_OF_MEMORY:
-        return DUCK_ERR_MEMORY;
-    default: /* std::bad_alloc where RLIMIT_AS is met outside of DuckDB's own accounts */
-        return strstr(text, "bad_alloc") != NULL ? DUCK_ERR_MEMORY : DUCK_ERR_SQL;
-    }
+    static const struct {
+        duckdb_error_type type;
+        int rc;
+        const char *begin;
+    } kinds[] = { { DUCKDB_ERROR_INTERRUPT, DUCK_ERR_CANCELLED, "INTERRUPT Error" },
+                  { DUCKDB_ERROR_FATAL, DUCK_ERR_INTERNAL, "FATAL Error" },
+                  { DUCKDB_ERROR_INTERNAL, DUCK_ERR_INTERNAL, "INTERNAL Error" },
+                  { DUCKDB_ERROR_OUT_OF_MEMORY, DUCK_ERR_MEMORY, "Out of Memory Error" },
+                  { DUCKDB_ERROR_OUT_OF_MEMORY, DUCK_ERR_MEMORY, "std::bad_alloc" } };
+    static const char again[] =
+        "Invalid Input Error: Attempting to execute an unsuccessful or closed pending query result\nError: ";
+    if (strncmp(text, again, sizeof(again) - 1) == 0)
+        text += sizeof(again) - 1;
+    for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++)
+        if (type == kinds[i].type || strncmp(text, kinds[i].begin, strlen(kinds[i].begin)) == 0)
+            return kinds[i].rc;
+    return DUCK_ERR_SQL;
 }
 
 static int fail(int rc, struct errmsg *err, const char *text)
 {
-    (void)errmsg_set(err, "%s", text != NULL && text[0] != '\0' ? text : "unknown error of DuckDB");
+    (void)errmsg_set(err, "%s", text);
     return rc;
 }
 
-/* Errors of prepare and pending come as a text alone, which begins with the kind. */
+/* Errors of prepare and pending come as a text alone. */
 static int fail_text(struct errmsg *err, const char *text)
 {
-    static const struct {
-        const char *begin;
-        duckdb_error_type type;
-    } kinds[] = { { "INTERRUPT", DUCKDB_ERROR_INTERRUPT },
-                  { "FATAL", DUCKDB_ERROR_FATAL },
-                  { "INTERNAL", DUCKDB_ERROR_INTERNAL },
-                  { "Out of Memory", DUCKDB_ERROR_OUT_OF_MEMORY } };
-    text = text != NULL ? text : "";
-    for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++)
-        if (strncmp(text, kinds[i].begin, strlen(kinds[i].begin)) == 0)
-            return fail(classify(kinds[i].type, text), err, text);
+    text = text != NULL && text[0] != '\0' ? text : "unknown error of DuckDB";
     return fail(classify((duckdb_error_type)0, text), err, text);
 }
 
+/* 0 if it has none. */
 static int fail_result(const struct duck_api *api, duckdb_result *result, struct errmsg *err)
 {
     const char *text = api->result_error(result);
-    if (text == NULL)
-        return 0;
-    return fail(classify(api->result_error_type(result), text), err, text);
+    return text != NULL ? fail(classify(api->result_error_type(result), text), err, text) : 0;
 }
 
 /* ------------------------------------------------------------------------------------------------ parameters */
@@ -367,11 +366,11 @@ static int execute(struct duck_run *r, duckdb_prepared_statement p, struct errms
     duckdb_pending_result pending = NULL;
     duckdb_result result;
     memset(&result, 0, sizeof(result));
-    int rc;
+    int rc = 0;
     if (api->pending_prepared_streaming(p, &pending) != DuckDBSuccess)
         rc = fail_text(err, api->pending_error(pending));
     else if (api->execute_pending(pending, &result) != DuckDBSuccess)
-        rc = fail_result(api, &result, err);
+        rc = (rc = fail_result(api, &result, err)) != 0 ? rc : fail_text(err, api->pending_error(pending));
     else
         rc = put_result(r, &result, err);
     api->destroy_result(&result);

@@ -7,7 +7,6 @@
 
 #define CANCEL_EVERY_US 20000u
 #define STEP_US         60000000u /* longest wait at once */
-#define GRACE_US        5000000u  /* for an interrupted query to end; then the child goes */
 
 uint64_t duck_now_us(void)
 {
@@ -51,7 +50,7 @@ static void interrupt(struct duck_talk *q, int reason)
     if (q->reason != 0)
         return;
     q->reason = reason;
-    q->give_up = duck_now_us() + GRACE_US;
+    q->give_up = duck_now_us() + q->d->o.grace_us;
     duck_child_interrupt(q->child, q->slot, q->number);
 }
 
@@ -64,7 +63,7 @@ static int wait_child(void *arg, int fd, short events)
         int why = q->reason == 0 ? duck_talk_check(q) : 0;
         if (why != 0)
             interrupt(q, why);
-        uint64_t us = q->reason == 0 ? duck_talk_patience(q, STEP_US) : GRACE_US;
+        uint64_t us = q->reason == 0 ? duck_talk_patience(q, STEP_US) : q->d->o.grace_us;
         if (q->reason != 0 && duck_now_us() >= q->give_up)
             return q->reason;
         int n = poll(&p, 1, (int)((us + 999) / 1000));

@@ -1,5 +1,6 @@
 #include "store/lake/duck_worker.h"
 
+#include <dirent.h>
 #include <fcntl.h>
 #include <inttypes.h>
 #include <poll.h>
@@ -161,17 +162,16 @@ static int statement(const struct worker *w, const char *sql, const char *text, 
 static int configure(const struct worker *w, const struct duck_hello *h, const char *temp_dir, duckdb_config config,
                      struct errmsg *err)
 {
-    char memory[32], temp_max[32], threads[16];
+    char memory[32], temp_max[32];
     (void)snprintf(memory, sizeof(memory), "%" PRIu64 "B", h->memory);
     (void)snprintf(temp_max, sizeof(temp_max), "%" PRIu64 "B", h->temp_max);
-    (void)snprintf(threads, sizeof(threads), "%" PRIu32, h->threads);
     const struct {
         const char *name, *value;
     } settings[] = { { "autoinstall_known_extensions", "false" },
                      { "autoload_known_extensions", "false" },
                      { "allow_community_extensions", "false" },
                      { "memory_limit", memory },
-                     { "threads", threads },
+                     { "threads", "1" }, /* more when Landlock holds */
                      { "temp_directory", temp_dir },
                      { "max_temp_directory_size", temp_max },
                      { "preserve_insertion_order", "false" } };
@@ -198,19 +198,22 @@ static int open_database(struct worker *w, const struct duck_hello *h, const cha
     return rc;
 }
 
-/* The order matters: each of the last three closes a door that an earlier one goes through. */
-static int close_doors(const struct worker *w, const char *lake_dir, struct errmsg *err)
+/* Threads only now: they are held by what holds this one. Each of the last three closes a door behind those before. */
+static int close_doors(const struct worker *w, const struct duck_hello *h, const char *lake_dir, struct errmsg *err)
 {
-    static const char *const first[] = { "SET TimeZone = 'UTC'", "SET enable_external_file_cache = false" };
+    char threads[48];
+    (void)snprintf(threads, sizeof(threads), "SET threads = %" PRIu32, h->threads);
+    const struct {
+        const char *sql, *text;
+    } doors[] = { { threads, NULL },
+                  { "SET TimeZone = 'UTC'", NULL },
+                  { "SET enable_external_file_cache = false", NULL },
+                  { "SET allowed_directories = [?]", lake_dir },
+                  { "SET enable_external_access = false", NULL },
+                  { "SET lock_configuration = true", NULL } };
     int rc = 0;
-    for (size_t i = 0; i < sizeof(first) / sizeof(first[0]) && rc == 0; i++)
-        rc = statement(w, first[i], NULL, err);
-    if (rc == 0)
-        rc = statement(w, "SET allowed_directories = [?]", lake_dir, err);
-    if (rc == 0)
-        rc = statement(w, "SET enable_external_access = false", NULL, err);
-    if (rc == 0)
-        rc = statement(w, "SET lock_configuration = true", NULL, err);
+    for (size_t i = 0; i < sizeof(doors) / sizeof(doors[0]) && rc == 0; i++)
+        rc = statement(w, doors[i].sql, doors[i].text, err);
     return rc;
 }
 
@@ -227,10 +230,37 @@ static char *copy_text(struct duck_slice s, bool slash)
     return text;
 }
 
+/* Threads of this process, 0 if nobody knows. */
+static unsigned thread_count(void)
+{
+    unsigned count = 0;
+    DIR *d = opendir("/proc/self/task");
+    if (d == NULL)
+        return 0;
+    for (const struct dirent *e = readdir(d); e != NULL; e = readdir(d))
+        count += e->d_name[0] != '.';
+    closedir(d);
+    return count;
+}
+
 /*
- * Landlock binds the thread that asks and those that it starts afterwards. So the library is loaded before, as its
- * file is then out of reach, and the database, which starts threads, is opened after.
+ * Landlock binds the thread that asks and those that it starts afterwards. Before it the library is loaded and the
+ * database opened, as they read files that are then out of reach (DuckDB wants to know its cgroup); with one thread, so
+ * that nothing of DuckDB runs yet.
  */
+static int set_up_inside(struct worker *w, const struct duck_hello *h, const char *lake_dir, const char *temp_dir,
+                         int *ret_abi, struct errmsg *err)
+{
+    int rc = open_database(w, h, temp_dir, err);
+    if (rc == 0 && thread_count() > 1)
+        rc = errmsg_set(err, "query worker: DuckDB has threads that nothing holds");
+    if (rc == 0 && (*ret_abi = duck_landlock(lake_dir, temp_dir, err)) < 0)
+        rc = -1;
+    if (rc == 0)
+        rc = duck_functions_register(&w->api, w->slots[0].connection, functions, function_count, err);
+    return rc == 0 ? close_doors(w, h, lake_dir, err) : rc;
+}
+
 static int set_up(struct worker *w, const struct duck_hello *h, int *ret_abi, struct errmsg *err)
 {
     char *lake_dir = copy_text(h->lake_dir, true), *temp_dir = copy_text(h->temp_dir, false);
@@ -245,14 +275,8 @@ static int set_up(struct worker *w, const struct duck_hello *h, int *ret_abi, st
         rc = duck_limit_process(h->address_space, err);
     if (rc == 0)
         rc = duck_api_load(&w->api, library, err);
-    if (rc == 0 && (rc = *ret_abi = duck_landlock(lake_dir, temp_dir, err)) > 0)
-        rc = 0;
     if (rc == 0)
-        rc = open_database(w, h, temp_dir, err);
-    if (rc == 0)
-        rc = duck_functions_register(&w->api, w->slots[0].connection, functions, function_count, err);
-    if (rc == 0)
-        rc = close_doors(w, lake_dir, err);
+        rc = set_up_inside(w, h, lake_dir, temp_dir, ret_abi, err);
     free(lake_dir);
     free(temp_dir);
     free(library);

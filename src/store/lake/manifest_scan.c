@@ -193,12 +193,20 @@ struct found {
     struct manifest_file file; /* file.path is ours to free */
     enum manifest_kind kind;
     uint32_t epoch_files;
+    bool failed; /* its change was never committed: a later one replaced the same file */
+};
+
+/* A file says that it replaces another one. */
+struct replaced {
+    char *path;
+    uint64_t epoch; /* of who says it */
+    size_t by;      /* the same, in `found` */
 };
 
 struct rebuild {
     struct found *found;
     size_t count, cap;
-    char **replaced; /* paths */
+    struct replaced *replaced; /* by path, then by epoch */
     size_t replaced_count, replaced_cap;
     struct wal_position *positions; /* parallel to epochs */
     uint64_t *epochs;
@@ -247,9 +255,21 @@ static int add_positions(struct rebuild *b, const struct manifest_footer *f)
             return -ENOMEM;
         b->position_cap = cap;
         b->positions[b->position_count] = f->positions[i];
-        b->epochs[b->position_count++] = f->file.epoch;
+        /* Those of a merge were in the MANIFEST when it was made. */
+        b->epochs[b->position_count++] = f->kind == MANIFEST_SEAL ? f->file.epoch : 0;
     }
     return 0;
+}
+
+static int add_replaced(struct rebuild *b, const char *path)
+{
+    void *raw = b->replaced;
+    if (!grow(&raw, b->replaced_count, &b->replaced_cap, sizeof(*b->replaced)))
+        return -ENOMEM;
+    b->replaced = raw;
+    struct replaced *r = &b->replaced[b->replaced_count];
+    *r = (struct replaced){ strdup(path), b->found[b->count - 1].file.epoch, b->count - 1 };
+    return r->path != NULL ? b->replaced_count++, 0 : -ENOMEM;
 }
 
 static int add_footer(struct rebuild *b, const char *path, const struct manifest_footer *f)
@@ -268,7 +288,7 @@ static int add_footer(struct rebuild *b, const char *path, const struct manifest
         b->epoch = f->file.epoch;
     int rc = add_positions(b, f);
     for (size_t i = 0; i < f->replaces_count && rc == 0; i++)
-        rc = add_text(&b->replaced, &b->replaced_count, &b->replaced_cap, f->replaces[i]);
+        rc = add_replaced(b, f->replaces[i]);
     return rc;
 }
 
@@ -294,16 +314,39 @@ static int collect_file(struct walk *w, const char *path, const char *name)
     return 0;
 }
 
-static int compare_texts(const void *a, const void *b)
+static int compare_replaced(const void *a, const void *b)
 {
-    const char *const *x = a, *const *y = b;
-    return strcmp(*x, *y);
+    const struct replaced *x = a, *y = b;
+    int by = strcmp(x->path, y->path);
+    return by != 0 ? by : (x->epoch > y->epoch) - (x->epoch < y->epoch);
+}
+
+/* A file can be replaced once. If two say that they did, the change of the older one failed and was made anew. */
+static void sort_replaced(struct rebuild *b)
+{
+    size_t kept = 0;
+    if (b->replaced_count > 1)
+        qsort(b->replaced, b->replaced_count, sizeof(*b->replaced), compare_replaced);
+    for (size_t i = 1; i < b->replaced_count; i++)
+        if (strcmp(b->replaced[i - 1].path, b->replaced[i].path) == 0)
+            b->found[b->replaced[i - 1].by].failed = true;
+    for (size_t i = 0; i < b->replaced_count; i++)
+        if (b->found[b->replaced[i].by].failed)
+            free(b->replaced[i].path);
+        else
+            b->replaced[kept++] = b->replaced[i];
+    b->replaced_count = kept;
+}
+
+static int compare_path(const void *path, const void *r)
+{
+    return strcmp(path, ((const struct replaced *)r)->path);
 }
 
 static bool is_replaced(const struct rebuild *b, const char *path)
 {
     return b->replaced_count > 0 &&
-           bsearch(&path, b->replaced, b->replaced_count, sizeof(*b->replaced), compare_texts) != NULL;
+           bsearch(path, b->replaced, b->replaced_count, sizeof(*b->replaced), compare_path) != NULL;
 }
 
 /*
@@ -320,8 +363,7 @@ static bool newest_is_whole(const struct rebuild *b)
     for (size_t i = 0; i < b->name_count; i++)
         have += manifest_name_epoch(b->names[i]) == b->epoch && !is_replaced(b, b->names[i]);
     for (size_t i = 0; i < b->replaced_count; i++)
-        have += manifest_name_epoch(b->replaced[i]) == b->epoch &&
-                (i == 0 || strcmp(b->replaced[i - 1], b->replaced[i]) != 0);
+        have += manifest_name_epoch(b->replaced[i].path) == b->epoch;
     return have >= want;
 }
 
@@ -346,7 +388,7 @@ static int apply_files(struct manifest *m, struct rebuild *b, bool whole)
         const struct found *f = &b->found[i];
         bool cut_off = !whole && f->kind == MANIFEST_SEAL && f->file.epoch == b->epoch;
         c.epoch = f->file.epoch > c.epoch ? f->file.epoch : c.epoch;
-        if (!cut_off && !is_replaced(b, f->file.path))
+        if (!cut_off && !f->failed && !is_replaced(b, f->file.path))
             files[c.add_count++] = f->file;
     }
     c.state = whole && b->state[0] != '\0' ? b->state : NULL;
@@ -388,7 +430,9 @@ static void free_rebuild(struct rebuild *b)
     free(b->found);
     free(b->positions);
     free(b->epochs);
-    free_texts(b->replaced, b->replaced_count);
+    for (size_t i = 0; i < b->replaced_count; i++)
+        free(b->replaced[i].path);
+    free(b->replaced);
     free_texts(b->names, b->name_count);
 }
 
@@ -402,8 +446,7 @@ int manifest_rebuild(struct manifest *m)
         rc = walk_dir(&w, "", 0);
     }
     if (rc == 0) {
-        if (b.replaced_count > 1)
-            qsort(b.replaced, b.replaced_count, sizeof(*b.replaced), compare_texts);
+        sort_replaced(&b);
         bool whole = newest_is_whole(&b);
         rc = apply_files(m, &b, whole);
         if (rc == 0)

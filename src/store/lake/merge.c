@@ -176,9 +176,13 @@ static int open_all(struct merge *m)
     return pq == PQ_OK ? 0 : pq == PQ_ERR_MEMORY ? -ENOMEM : -EIO;
 }
 
+/* The WAL position is told as well: it was in the footers that go. */
 static int write_footer(struct merge *m, const struct manifest_file *f)
 {
     const char *replaces[MERGE_FILES];
+    const struct wal_position *positions;
+    struct manifest_pin *pin = manifest_pin(m->lake->manifest);
+    size_t position_count = manifest_pin_positions(pin, &positions);
     for (size_t i = 0; i < m->plan->count; i++)
         replaces[i] = m->plan->files[i]->path;
     struct footer footer = {
@@ -189,9 +193,12 @@ static int write_footer(struct merge *m, const struct manifest_file *f)
                    .kind = MANIFEST_MERGE,
                    .epoch_files = 1,
                    .replaces = replaces,
-                   .replaces_count = m->plan->count },
+                   .replaces_count = m->plan->count,
+                   .positions = positions,
+                   .position_count = position_count },
     };
     int pq = footer_write(m->w, &footer);
+    manifest_unpin(pin);
     if (pq == PQ_OK)
         pq = pq_writer_close(m->w);
     return pq == PQ_OK ? 0 : output_failed(m, pq);

@@ -58,8 +58,9 @@ bool scan_behind(const struct scan *c, int64_t ts, uint64_t seq)
 struct shelf {
     struct scan_file *files;
     size_t count, next;
-    struct scan_keys *keys;
-    uint64_t slice; /* rows of the next slice */
+    struct scan_keys *keys;   /* these look at one file after the other... */
+    struct scan_pages *pages; /* so does this; NULL: only DuckDB can */
+    uint64_t slice;           /* rows of the next slice */
 };
 
 static bool matches_all(const struct filter *f)
@@ -143,7 +144,8 @@ static int fill_shelf(struct scan *c, struct shelf *shelf, enum record_table tab
         consider(c, shelf, manifest_pin_file(c->pin->files, i), (uint32_t)(c->pin->group_count + i), table);
     qsort(shelf->files, shelf->count, sizeof(*shelf->files), c->s->oldest_first ? oldest_first : newest_first);
     shelf->slice = SLICE_FIRST;
-    return c->s->filter != NULL ? scan_keys_make(&shelf->keys, c->s->filter, table) : 0;
+    int rc = c->s->filter != NULL ? scan_keys_make(&shelf->keys, c->s->filter, table) : 0;
+    return rc == 0 ? scan_pages_make(&shelf->pages, c->s->filter, table) : rc;
 }
 
 static int64_t bound(const struct scan *c, const struct shelf *s)
@@ -184,11 +186,11 @@ static void rows_are_certain(struct scan *c, struct shelf shelves[RECORD_TABLES]
     }
 }
 
-static void look_at_keys(struct scan *c, struct shelf *s)
+static void look_at_file(struct scan *c, struct shelf *s)
 {
     struct errmsg text = { "" };
     const struct scan_file *f = &s->files[s->next++];
-    int rc = scan_keys_file(c, s->keys, f, &text);
+    int rc = s->keys != NULL ? scan_keys_file(c, s->keys, f, &text) : scan_pages_file(c, s->pages, f, &text);
     if (rc == 0)
         c->s->parts_done++;
     else if (rc == -EINTR) { /* stopped within the file */
@@ -198,12 +200,25 @@ static void look_at_keys(struct scan *c, struct shelf *s)
         scan_file_failed(c, f, rc, text.text);
 }
 
+/* Our own reader, or DuckDB? */
+static bool by_file(const struct scan *c, const struct shelf *s)
+{
+    if (s->keys != NULL)
+        return true;
+    if (s->pages == NULL || c->lake->always_duck)
+        return false;
+    return !scan_pages_wide(s->pages) || c->no_duck;
+}
+
 static void look_at_slice(struct scan *c, struct shelf *s)
 {
     size_t n = 0;
     for (uint64_t rows = 0; s->next + n < s->count && n < SLICE_FILES && rows < s->slice; n++)
         rows += s->files[s->next + n].file->rows;
-    scan_slice(c, s->files + s->next, n);
+    if (!scan_slice(c, s->files + s->next, n, s->pages != NULL && !c->lake->always_duck)) {
+        c->no_duck = true; /* by our own reader then */
+        return;
+    }
     s->next += n;
     s->slice = s->slice < SLICE_LAST ? 2 * s->slice : SLICE_LAST;
 }
@@ -217,8 +232,8 @@ static void look_at_files(struct scan *c, struct shelf shelves[RECORD_TABLES])
             rows_are_certain(c, shelves);
             continue;
         }
-        if (s->keys != NULL)
-            look_at_keys(c, s);
+        if (by_file(c, s))
+            look_at_file(c, s);
         else
             look_at_slice(c, s);
     }
@@ -282,6 +297,7 @@ int lake_scan(struct store *store, struct store_pin *pin, struct store_scan *s, 
     for (size_t t = 0; t < RECORD_TABLES; t++) {
         free(shelves[t].files);
         scan_keys_free(shelves[t].keys);
+        scan_pages_free(shelves[t].pages);
     }
     top_free(&c.top);
     s->tables = tables;

@@ -23,6 +23,7 @@ struct scan {
     struct top top;
     uint64_t deadline;          /* of catalog_now(); 0: none */
     bool stopped;               /* out of time, or cancelled: nothing more is begun */
+    bool no_duck;               /* the query worker is not to be had */
     bool rows_lost, total_lost; /* something that could not be looked at may have had some */
 };
 
@@ -53,7 +54,21 @@ int scan_keys_make(struct scan_keys **ret, const struct filter *f, enum record_t
 void scan_keys_free(struct scan_keys *k);
 int scan_keys_file(struct scan *c, const struct scan_keys *k, const struct scan_file *f, struct errmsg *err);
 
-/* One slice: files of one table, by DuckDB. What fails is told by scan_problem() and scan_file_failed(). */
-void scan_slice(struct scan *c, struct scan_file *files, size_t count);
+/*
+ * Filters by our own page reader, file by file; for as many tests as this. scan_pages_wide(): it needs payloads, which
+ * DuckDB expands in several threads.
+ */
+#define SCAN_PAGES_LEAVES 12u
+struct scan_pages;
+int scan_pages_make(struct scan_pages **ret, const struct filter *f, enum record_table table); /* *ret NULL: too many */
+void scan_pages_free(struct scan_pages *p);
+bool scan_pages_wide(const struct scan_pages *p);
+int scan_pages_file(struct scan *c, const struct scan_pages *p, const struct scan_file *f, struct errmsg *err);
+
+/*
+ * One slice: files of one table, by DuckDB. What fails is told by scan_problem() and scan_file_failed(). False, with
+ * nothing told and nothing done, if `optional` and the worker is not to be had.
+ */
+bool scan_slice(struct scan *c, struct scan_file *files, size_t count, bool optional);
 
 #endif

@@ -19,6 +19,7 @@ struct slice {
     uint64_t found[SQL_FILES_MAX]; /* matching rows of each */
     struct store_ref *refs;        /* rows of this statement: kept only when it ended well */
     size_t ref_count, ref_cap;
+    bool optional, refused; /* the worker need not be had; and it was not */
 };
 
 /* ------------------------------------------------------------------------------------------------ the worker */
@@ -238,7 +239,7 @@ static size_t gather(struct scan_file *files, size_t count, bool counts)
 static void ask(struct slice *all, struct scan_file *files, size_t count, bool counts)
 {
     struct errmsg text = { "" };
-    if (count == 0)
+    if (count == 0 || all->refused)
         return;
     if (scan_stop(all->c)) {
         lost(all->c, files, count);
@@ -252,6 +253,8 @@ static void ask(struct slice *all, struct scan_file *files, size_t count, bool c
         keep_counts(all);
     else if (rc == DUCK_OK)
         keep_rows(all);
+    else if (rc == DUCK_ERR_UNAVAILABLE && all->optional)
+        all->refused = true;
     else if (rc != DUCK_ERR_SQL)
         slice_failed(all, rc, &text);
     else if (count == 1) {
@@ -263,7 +266,7 @@ static void ask(struct slice *all, struct scan_file *files, size_t count, bool c
     }
 }
 
-void scan_slice(struct scan *c, struct scan_file *files, size_t count)
+bool scan_slice(struct scan *c, struct scan_file *files, size_t count, bool optional)
 {
     unsigned failed = c->s->parts_failed;
     struct slice *s = calloc(1, sizeof(*s));
@@ -273,14 +276,17 @@ void scan_slice(struct scan *c, struct scan_file *files, size_t count)
         lost(c, files, count);
         scan_problem(c, "out of memory");
         free(s);
-        return;
+        return true;
     }
     s->c = c;
+    s->optional = optional;
     ask(s, files, gather(files, count, true), true);
     ask(s, files, gather(files, count, false), false);
-    if (!c->stopped)
+    bool refused = s->refused;
+    if (!c->stopped && !refused)
         c->s->parts_done += (unsigned)count - (c->s->parts_failed - failed);
     free(s->paths);
     free(s->refs);
     free(s);
+    return !refused;
 }

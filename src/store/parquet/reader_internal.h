@@ -34,9 +34,8 @@ struct pq_slot {
     struct buf unpacked;     /* values of a page of differences */
     struct pq_slice *values;
     size_t value_cap;
-    uint32_t *codes; /* of the values that are not NULL, if the page has codes */
-    size_t code_cap, code_count;
-    bool by_code;
+    uint32_t *codes; /* of a page, those of NULLs left out */
+    size_t code_cap;
 };
 
 struct pq_reader {

@@ -188,8 +188,6 @@ static int take_codes(struct pq_reader *r, struct rd *in, size_t group, size_t c
         else
             values[i] = s->entries[s->codes[i]];
     }
-    s->code_count = count;
-    s->by_code = true;
     return rc;
 }
 
@@ -229,7 +227,6 @@ static int decode_page(struct pq_reader *r, size_t group, size_t column, const s
     int rc = grow_values(&s->values, &s->value_cap, rows);
     if (rc != PQ_OK)
         return rc;
-    s->by_code = false;
     rd_init(&in, s->body.ptr, s->body.len);
     rc = take_levels(r, &in, r->columns[column].nullable, rows, &present);
     if (rc != PQ_OK)
@@ -356,21 +353,59 @@ int pq_reader_dictionary(struct pq_reader *r, size_t group, size_t column, const
     return PQ_OK;
 }
 
+/* Puts codes where the levels say that there is a value. */
+static void spread_codes(uint32_t *numbers, const uint32_t *codes, size_t rows)
+{
+    for (size_t i = 0, k = 0; i < rows; i++)
+        numbers[i] = numbers[i] != 0 ? codes[k++] : PQ_NULL_CODE;
+}
+
+/* The codes of a page whose body is expanded, without the values that they stand for. */
+static int decode_codes(struct pq_reader *r, size_t column, size_t rows, const uint32_t **ret)
+{
+    struct pq_slot *s = &r->slots[column];
+    struct rd in;
+    size_t present;
+    uint32_t most = 0;
+    rd_init(&in, s->body.ptr, s->body.len);
+    int rc = take_levels(r, &in, r->columns[column].nullable, rows, &present);
+    if (rc == PQ_OK)
+        rc = grow_numbers(&s->codes, &s->code_cap, present);
+    if (rc == PQ_OK)
+        rc = pq_hybrid_read(&in, s->codes, present, rd_u8(&in));
+    for (size_t i = 0; rc == PQ_OK && i < present; i++)
+        most = s->codes[i] > most ? s->codes[i] : most;
+    if (rc == PQ_OK && present > 0 && most >= s->entry_count)
+        rc = PQ_ERR_DAMAGED;
+    if (rc == PQ_OK && present < rows)
+        spread_codes(r->numbers, s->codes, rows);
+    *ret = present < rows ? r->numbers : s->codes;
+    return rc;
+}
+
 int pq_reader_page_codes(struct pq_reader *r, size_t group, size_t column, size_t page, const uint32_t **ret,
                          size_t *ret_count)
 {
-    const struct pq_slice *values;
-    int rc = pq_reader_page_values(r, group, column, page, &values, ret_count);
+    struct pq_page parsed = { .values = 0 };
+    int rc = seek(r, group, column, page);
     if (rc != PQ_OK)
         return rc;
-    const struct pq_slot *s = &r->slots[column];
-    if (!s->by_code)
+    struct pq_slot *s = &r->slots[column];
+    if (!pq_reader_has_dictionary(r, group, column))
         return PQ_ERR_ABSENT;
-    rc = grow_numbers(&r->numbers, &r->number_cap, *ret_count);
-    for (size_t i = 0, k = 0; rc == PQ_OK && i < *ret_count; i++)
-        r->numbers[i] = values[i].ptr != NULL ? s->codes[k++] : PQ_NULL_CODE;
-    *ret = r->numbers;
-    return rc;
+    rc = load_dictionary(r, group, column);
+    s->page_group = PQ_NO_GROUP; /* the body changes, values are not made */
+    if (rc == PQ_OK)
+        rc = pq_reader_page_raw(r, group, column, page, &parsed);
+    *ret_count = pq_reader_rows_of(r, s, group, page);
+    if (rc == PQ_OK && (parsed.dictionary || parsed.values != *ret_count || *ret_count > PQ_PAGE_ROWS_MAX ||
+                        parsed.encoding != PQ_ENCODING_RLE_DICTIONARY))
+        rc = PQ_ERR_DAMAGED;
+    if (rc == PQ_OK)
+        rc = expand(r, group, column, &parsed, &s->body);
+    if (rc == PQ_OK)
+        rc = decode_codes(r, column, *ret_count, ret);
+    return rc == PQ_OK || rc == PQ_ERR_SOURCE ? rc : pq_reader_fail_at(r, rc, group, column, "page");
 }
 
 int pq_reader_page_ready(struct pq_reader *r, size_t group, size_t column, size_t page, struct pq_ready_page *ret)
