@@ -26,8 +26,8 @@ struct filter_field {
     const char *name;
     const char *aliases; /* other names, by blanks */
     enum filter_value_type type;
-    const char *columns; /* by blanks; a row passes if one of them (of the pairs, threes) does */
     char separator;      /* of FILTER_LIST */
+    const char *columns; /* by blanks; a row passes if one of them (of the pairs, threes) does */
     const char *help;    /* what it tests, half a line */
 };
 

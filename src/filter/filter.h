@@ -83,8 +83,9 @@ struct filter_values {
 
 /*
  * Appends a boolean SQL expression (DuckDB) over the columns of the table to `sql`; values are `?` there and stand in
- * *values in this order, behind those that are in it already. "TRUE" for a filter that matches everything. Patterns
- * that SQL cannot say in the same way call our own matcher as a scalar function: filter_functions().
+ * *values in this order, behind those that are in it already. "TRUE" for a filter that matches everything. It may give
+ * NULL for false: it is for WHERE. Patterns that SQL cannot say in the same way call our own matcher as a scalar
+ * function: filter_functions().
  * -1 if the values do not fit, or sql has failed.
  */
 int filter_sql(const struct filter *f, enum record_table table, struct buf *sql, struct filter_values *values);

@@ -5,6 +5,7 @@
  *
  * When the text is settled, the parts are put in order of what they cost to test, for the evaluators.
  */
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -207,6 +208,7 @@ static int normalise_list(struct filter *f, struct filter_node **at)
 static int normalise_not(struct filter *f, struct filter_node **at)
 {
     struct filter_node *node = *at;
+    assert(node->first != NULL);
     if (node->first->kind == FILTER_NOT) {
         *at = node->first->first;
         return 0;

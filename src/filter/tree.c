@@ -1,5 +1,6 @@
 #include "filter/tree.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -127,6 +128,7 @@ static enum filter_known know_list(const struct filter_node *node, unsigned tabl
 static enum filter_known know(const struct filter *f, const struct filter_node *node, unsigned table)
 {
     static const enum filter_known opposite[] = { FILTER_UNKNOWN, FILTER_TRUE, FILTER_FALSE };
+    assert(node->first != NULL || (node->kind != FILTER_TERM && node->kind != FILTER_NOT));
     switch (node->kind) {
     case FILTER_LEAF:
         return know_leaf(&f->leaves[node->leaf], table);
