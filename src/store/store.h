@@ -64,7 +64,7 @@ struct store_scan {
     /* What came out; released by store_scan_free(). */
     struct store_ref *refs; /* in order */
     size_t count;
-    uint64_t total;  /* rows that match; a lower bound if !total_exact */
+    uint64_t total;  /* rows that match, before and behind the place alike; a lower bound if !total_exact */
     bool rows_exact; /* refs are surely the first `limit` rows in order */
     bool total_exact;
     bool timed_out;                                 /* the budget ended it */

@@ -228,12 +228,18 @@ uint64_t catalog_octets(const struct catalog_file *f)
     return pq_reader_octets_read(f->reader) - f->octets;
 }
 
-/* Most columns of most groups have no value at all: their pages are not read. */
-static bool all_null(const struct catalog_file *f, size_t group, size_t column)
+/* Most columns of most groups have no value at all, or one: the footer knows it, no page is read. */
+static bool known_value(const struct catalog_file *f, size_t group, size_t column, struct pq_slice *ret)
 {
-    struct pq_stats stats;
-    return pq_reader_stats(f->reader, group, column, &stats) == PQ_OK && stats.has_nulls &&
-           stats.null_count == pq_reader_group_rows(f->reader, group);
+    struct pq_stats s;
+    if (pq_reader_stats(f->reader, group, column, &s) != PQ_OK || !s.has_nulls)
+        return false;
+    *ret = (struct pq_slice){ NULL, 0 };
+    if (s.null_count == pq_reader_group_rows(f->reader, group))
+        return true;
+    *ret = s.min;
+    return s.null_count == 0 && s.has_range && s.min_exact && s.max_exact && s.min.len == s.max.len && s.min.len > 0 &&
+           memcmp(s.min.ptr, s.max.ptr, s.min.len) == 0;
 }
 
 int catalog_cell(struct catalog_file *f, unsigned column, uint64_t row, struct record_cell *ret)
@@ -243,7 +249,7 @@ int catalog_cell(struct catalog_file *f, unsigned column, uint64_t row, struct r
     int rc = PQ_OK;
     if (f->columns[column] >= 0) {
         rc = pq_reader_locate(f->reader, row, &group, &at);
-        if (rc == PQ_OK && !all_null(f, group, (size_t)f->columns[column]))
+        if (rc == PQ_OK && !known_value(f, group, (size_t)f->columns[column], &value))
             rc = pq_reader_value(f->reader, group, (size_t)f->columns[column], at, &value);
     }
     if (rc == PQ_OK)

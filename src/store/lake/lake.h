@@ -10,9 +10,10 @@
  * seal             groups to files, all at one moment
  * manifest*        which files there are
  * catalog          open files, their key filters, damaged ones set aside
- * scan*, sql       which rows match: groups by the matcher, files by DuckDB, keys by bloom filters
+ * scan*, sql       which rows match: groups by the matcher, files by our page reader or DuckDB, keys by bloom filters
  * fetch            values of rows out of groups and single pages
- * merge, retain    small files into large ones; old files out
+ * merge, join      small files into large ones
+ * retain, tend     old files out; what is to be done from time to time
  * duck*            the child process that runs DuckDB
  */
 #ifndef STORE_LAKE_LAKE_H
