@@ -176,15 +176,38 @@ static int open_all(struct merge *m)
     return pq == PQ_OK ? 0 : pq == PQ_ERR_MEMORY ? -ENOMEM : -EIO;
 }
 
-/* The WAL position is told as well: it was in the footers that go. */
-static int write_footer(struct merge *m, const struct manifest_file *f)
+/* What an input says that it replaced itself; its texts go on living in *texts. */
+static int inherit(struct merge *m, size_t input, struct footer_texts *texts, const char **replaces, size_t *count)
 {
-    const char *replaces[MERGE_FILES];
+    struct footer f;
+    int rc = footer_read(m->inputs[input]->reader, m->plan->files[input]->bytes, &f, texts);
+    for (size_t i = 0; rc == 0 && i < f.about.replaces_count && *count < MANIFEST_FILES_MAX; i++)
+        replaces[(*count)++] = f.about.replaces[i];
+    if (rc == -EUCLEAN)
+        *m->bad = m->plan->files[input];
+    return rc;
+}
+
+/*
+ * The footer says all that a lost MANIFEST is rebuilt from: files whose rows are in this one, those as well that the
+ * inputs had replaced (to unlink them may have failed), and the WAL position, which was in the footers that go.
+ */
+static int write_footer_of(struct merge *m, const struct manifest_file *f, struct footer_texts *texts,
+                           const char **replaces)
+{
     const struct wal_position *positions;
-    struct manifest_pin *pin = manifest_pin(m->lake->manifest);
-    size_t position_count = manifest_pin_positions(pin, &positions);
+    size_t count = m->plan->count;
+    int rc = 0;
     for (size_t i = 0; i < m->plan->count; i++)
         replaces[i] = m->plan->files[i]->path;
+    for (size_t i = 0; i < m->plan->count && rc == 0; i++)
+        rc = inherit(m, i, &texts[i], replaces, &count);
+    if (rc != 0) {
+        (void)errmsg_set(m->err, "merge to %s: footers: %s", m->path, strerror(-rc));
+        return rc;
+    }
+    struct manifest_pin *pin = manifest_pin(m->lake->manifest);
+    size_t position_count = manifest_pin_positions(pin, &positions);
     struct footer footer = {
         .table = m->plan->table,
         .source = m->plan->source,
@@ -193,7 +216,7 @@ static int write_footer(struct merge *m, const struct manifest_file *f)
                    .kind = MANIFEST_MERGE,
                    .epoch_files = 1,
                    .replaces = replaces,
-                   .replaces_count = m->plan->count,
+                   .replaces_count = count,
                    .positions = positions,
                    .position_count = position_count },
     };
@@ -202,6 +225,18 @@ static int write_footer(struct merge *m, const struct manifest_file *f)
     if (pq == PQ_OK)
         pq = pq_writer_close(m->w);
     return pq == PQ_OK ? 0 : output_failed(m, pq);
+}
+
+static int write_footer(struct merge *m, const struct manifest_file *f)
+{
+    struct footer_texts *texts = calloc(m->plan->count, sizeof(*texts));
+    const char **replaces = calloc(MANIFEST_FILES_MAX, sizeof(*replaces));
+    int rc = texts != NULL && replaces != NULL ? write_footer_of(m, f, texts, replaces) : -ENOMEM;
+    for (size_t i = 0; i < m->plan->count && texts != NULL; i++)
+        footer_texts_free(&texts[i]);
+    free(texts);
+    free((void *)replaces);
+    return rc;
 }
 
 /* A refusal leaves nothing of the change on the disk; after another error nobody knows, and the file stays. */
