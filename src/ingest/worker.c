@@ -201,8 +201,8 @@ static void set_share(const struct worker *w, const char *url, struct net_listen
 static int open_listener(struct worker *w, const char *url, struct errmsg *err)
 {
     enum net_transport transport = NET_UDP;
-    char host[256];
-    uint16_t port;
+    char host[256] = "";
+    uint16_t port = 0;
     struct errmsg why = { "" };
     if (split_url(url, &transport, host, &port, err) < 0)
         return -1;

@@ -225,8 +225,8 @@ static int drive(struct engine *e, struct errmsg *err)
     return 0;
 }
 
-/* -1 leaves nothing behind. fd: the listening socket, which stays the caller's. */
-static int engine_new(struct httpd *h, int fd, struct engine **ret, struct errmsg *err)
+/* Makes it the one that accepts. -1 leaves nothing behind. fd: the listening socket, which stays the caller's. */
+static int engine_new(struct httpd *h, int fd, struct errmsg *err)
 {
     struct pems pems = { 0 };
     struct engine *e = calloc(1, sizeof(*e));
@@ -249,7 +249,6 @@ static int engine_new(struct httpd *h, int fd, struct engine **ret, struct errms
     e->next = h->engines;
     h->engines = e;
     h->base.refs += e->handles;
-    *ret = e;
     return 0;
 }
 
@@ -257,16 +256,16 @@ static int engine_new(struct httpd *h, int fd, struct engine **ret, struct errms
 static int httpd_reload(struct net_listener *listener, struct errmsg *err)
 {
     struct httpd *h = (struct httpd *)listener;
-    struct engine *old = h->engines, *fresh;
+    struct engine *old = h->engines;
     if (!h->secure)
         return 0;
-    if (engine_new(h, h->fd, &fresh, err) < 0)
+    if (engine_new(h, h->fd, err) < 0)
         return -1;
     int fd = MHD_quiesce_daemon(old->daemon);
     if (fd >= 0)
         (void)close(fd);
     engine_schedule(old);
-    arm(fresh);
+    arm(h->engines);
     return 0;
 }
 
@@ -294,7 +293,6 @@ int httpd_listen(struct net_listener **ret, struct net_loop *loop, const struct 
                  bool tls, struct errmsg *err)
 {
     struct httpd *h = calloc(1, sizeof(*h));
-    struct engine *e;
     if (h == NULL) {
         (void)close(fd);
         return errmsg_set(err, "out of memory");
@@ -303,13 +301,13 @@ int httpd_listen(struct net_listener **ret, struct net_loop *loop, const struct 
     configure(h, options);
     int rc = tls && tls_files_copy(&h->files, options) < 0 ? errmsg_set(err, "out of memory") : 0;
     if (rc == 0)
-        rc = engine_new(h, fd, &e, err);
+        rc = engine_new(h, fd, err);
     if (rc < 0) {
         (void)close(fd);
         httpd_destroy(&h->base);
         return -1;
     }
-    arm(e);
+    arm(h->engines);
     *ret = &h->base;
     return 0;
 }
