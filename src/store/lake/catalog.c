@@ -61,7 +61,7 @@ void catalog_close(struct catalog *c)
 {
     if (c == NULL)
         return;
-    for (size_t i = 0; i < c->idle_count; i++)
+    for (size_t i = 0; c->idle != NULL && i < c->idle_count; i++)
         destroy(c->idle[i]);
     catalog_filters_close(c);
     free(c->idle);

@@ -197,7 +197,7 @@ int catalog_filter(struct catalog *c, const struct manifest_file *f, enum record
     if (*ret != NULL)
         return 0;
     int rc = load(c, f, table, column, ret, octets, err);
-    if (rc == 0)
+    if (rc == 0 && *ret != NULL)
         remember(c, &key, *ret);
     return rc;
 }

@@ -300,7 +300,7 @@ int lake_fetch(struct store *s, struct store_pin *pin, const struct store_ref *r
                const struct store_columns *columns, store_row_fn *row, void *arg, size_t *ret_failed,
                struct errmsg *err)
 {
-    size_t ignored;
+    size_t ignored = 0;
     struct fetch *f = calloc(1, sizeof(*f));
     if (f == NULL)
         return -ENOMEM;

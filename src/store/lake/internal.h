@@ -19,7 +19,7 @@ struct lake {
     char dir[VFS_PATH_MAX]; /* of the lake: data_dir/lake */
     struct manifest *manifest;
     struct footer_source *footers; /* while the MANIFEST is opened */
-    struct hot *hot; /* NULL: read only */
+    struct hot *hot;               /* NULL: read only */
     struct catalog *catalog;
     bool always_duck;     /* for tests and benchmarks: DuckDB does what the page reader could */
     struct duck *duck;    /* NULL until the first scan needs it */
@@ -55,7 +55,7 @@ struct store_pin {
 void lake_event(const struct lake *lake, const char *what, const char *path, const char *text);
 
 /* scan.c, fetch.c, tend.c: behind store_ops. */
-int lake_scan(struct store *s, struct store_pin *pin, struct store_scan *scan, struct errmsg *err);
+int lake_scan(struct store *store, struct store_pin *pin, struct store_scan *s, struct errmsg *err);
 int lake_fetch(struct store *s, struct store_pin *pin, const struct store_ref *refs, size_t n,
                const struct store_columns *columns, store_row_fn *row, void *arg, size_t *ret_failed,
                struct errmsg *err);

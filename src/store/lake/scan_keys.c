@@ -210,9 +210,7 @@ static int look_at_group(struct key_search *s, size_t group, uint64_t base)
         return PQ_OK;
     int rc = mark_entries(s, group, column, &any);
     bool by_code = rc == PQ_OK;
-    if (rc == PQ_ERR_ABSENT)
-        rc = PQ_OK;
-    else if (rc != PQ_OK || !any)
+    if (rc != PQ_ERR_ABSENT && (rc != PQ_OK || !any))
         return rc;
     rc = pq_reader_pages(s->file->reader, group, column, &pages);
     for (size_t p = 0; rc == PQ_OK && p < pages; p++) {
