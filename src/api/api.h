@@ -10,6 +10,7 @@
  *   gate      at most so many searches at once, the others wait in a bounded queue
  *   conn      connections: time limits, and who went away while a search ran
  *   health    reasons not to be well
+ *   importer  frames of files into the store, each body once; has no HTTP in it
  *
  * One thread a connection, of which there is a limit: a handler may block. Each answer holds at most a piece of it in
  * memory. What the server knows comes in by struct api_sources; there are no globals.
@@ -21,6 +22,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "api/importer.h"
 #include "base/buf.h"
 #include "base/errmsg.h"
 #include "ingest/ingest.h"
@@ -52,6 +54,7 @@ bool api_health_failing(const struct api_health *h);
 /* Callbacks are called from any thread, several at a time. Those that are NULL know nothing. */
 struct api_sources {
     struct store *store;
+    struct importer *importer; /* NULL: no imports */
     const char *version;
     void *arg;
     void (*health)(void *arg, struct api_health *ret); /* adds reasons */

@@ -84,6 +84,7 @@ struct api {
     char token[API_TOKEN_MAX + 1]; /* empty: none */
 
     atomic_uint_fast64_t requests, answers[6], denied, searches, searches_us, refused, cancelled, timed_out;
+    atomic_uint imports; /* bodies held now */
 };
 
 int64_t api_clock_ms(void); /* monotonic */
@@ -134,8 +135,11 @@ struct api_route {
     bool open;                 /* answered without a token, see api_request.authorised */
     const char *const *params; /* names that may stand in the query string, NULL at the end */
     void (*handle)(struct api_request *r, struct api_reply *reply);
-    /* For routes that take a body; the first two return 0 or a status. end() is called whatever happens. */
-    unsigned (*begin)(struct api_request *r);
+    /*
+     * For routes that take a body. begin() is false with the reply made if it is not wanted; body() returns 0 or a status;
+     * end() is called whatever happened.
+     */
+    bool (*begin)(struct api_request *r, struct api_reply *reply);
     unsigned (*body)(struct api_request *r, const void *data, size_t len);
     void (*end)(struct api_request *r);
 };
@@ -225,6 +229,10 @@ void api_get_health(struct api_request *r, struct api_reply *reply);
 void api_get_ready(struct api_request *r, struct api_reply *reply);
 void api_get_metrics(struct api_request *r, struct api_reply *reply);
 void api_get_senders(struct api_request *r, struct api_reply *reply);
+void api_post_import(struct api_request *r, struct api_reply *reply);
+bool api_import_begin(struct api_request *r, struct api_reply *reply);
+unsigned api_import_body(struct api_request *r, const void *data, size_t len);
+void api_import_end(struct api_request *r);
 void api_get_page(struct api_request *r, struct api_reply *reply);
 
 #endif

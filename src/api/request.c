@@ -46,8 +46,7 @@ static bool judge(struct api_request *r, const char *path, const char *method, s
     if (r->route->begin == NULL)
         return true;
     r->begun = true;
-    unsigned status = r->route->begin(r);
-    return status == 0 || api_problem(reply, status, "refused");
+    return r->route->begin(r, reply);
 }
 
 static enum MHD_Result answer(struct api_request *r, struct api_reply *reply)

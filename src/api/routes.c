@@ -20,6 +20,12 @@ static const struct api_route routes[] = {
     { .path = "/api/v1/flow", .method = "GET", .params = flow_params, .handle = api_get_flow },
     { .path = "/api/v1/message", .method = "GET", .params = message_params, .handle = api_get_message },
     { .path = "/api/v1/senders", .method = "GET", .params = senders_params, .handle = api_get_senders },
+    { .path = "/api/v1/import",
+      .method = "POST",
+      .handle = api_post_import,
+      .begin = api_import_begin,
+      .body = api_import_body,
+      .end = api_import_end },
 };
 
 const struct api_route *api_route_find(const char *path, const char *method, const char **ret_allow)

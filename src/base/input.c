@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 #include <zlib.h>
 
@@ -25,6 +26,7 @@ struct input {
     uint8_t *raw;  /* compressed octets not yet inflated (gzip only) */
     uint8_t *held; /* octets looked at but not taken: held[start..stop) */
     size_t start, stop;
+    uint64_t octets, size; /* read so far; of the file, 0: not known */
     struct input_wait wait;
     struct errmsg err;
 };
@@ -59,6 +61,9 @@ static ssize_t read_file(struct input *in, uint8_t *to, size_t cap)
     } while (n < 0 && errno == EINTR);
     if (n < 0)
         return errmsg_set(&in->err, "%s: %s", in->name, strerror(errno));
+    in->octets += (uint64_t)n;
+    if (in->wait.on_read != NULL)
+        in->wait.on_read(in->wait.read_arg, in->octets, in->size);
     return n;
 }
 
@@ -167,6 +172,9 @@ int input_open(struct input **ret, const char *path, const struct input_wait *wa
         errmsg_set(err, "%s: %s", path, strerror(errno));
         goto fail;
     }
+    struct stat st;
+    if (fstat(in->fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_size > 0)
+        in->size = (uint64_t)st.st_size;
     const uint8_t *p;
     ssize_t n = input_peek(in, 3, &p);
     if (n < 0) {

@@ -22,6 +22,10 @@ struct input_wait {
     void (*on_wait)(void *arg); /* called before each wait: the moment to hand on what was made of the input so far */
     void *arg;
     const volatile sig_atomic_t *stop; /* not NULL and not 0: the input ends here, also in the middle of a wait */
+
+    /* Called after each read: octets read of the file so far (compressed, if it is) and its size, 0 if not known. */
+    void (*on_read)(void *arg, uint64_t octets, uint64_t size);
+    void *read_arg;
 };
 
 /* Opens `path`, or standard input for "-". `wait` is copied; NULL: just wait. 0, or -1 with a text in err. */

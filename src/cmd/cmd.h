@@ -14,6 +14,7 @@
  * ask       searches: of a server (http_get) or the files of a data directory (ask_lake)
  * rows_out  what they find: a table, JSON lines, CSV; rows_cell makes the texts
  * encoder   messages -> frames -> sender or standard output; encode_file and encode_pcap feed it
+ * import_to what `import` hands frames to: a server or a data directory; import_progress tells how far it is
  */
 #ifndef CMD_CMD_H
 #define CMD_CMD_H
@@ -29,8 +30,8 @@
 /* Exit statuses. */
 enum { EXIT_OK = 0, EXIT_BAD_INPUT = 1, EXIT_USAGE = 2 };
 
-extern const struct opt_command cmd_check_help, cmd_decode_help, cmd_demo_help, cmd_encode_help,
-    cmd_flow_help, cmd_search_help, cmd_serve_help;
+extern const struct opt_command cmd_check_help, cmd_decode_help, cmd_demo_help, cmd_encode_help, cmd_flow_help,
+    cmd_import_help, cmd_search_help, cmd_serve_help;
 
 /* What duck.h starts this executable with. */
 #define QUERY_WORKER "query-worker"
@@ -41,6 +42,7 @@ int cmd_decode(int argc, char **argv);
 int cmd_demo(int argc, char **argv);
 int cmd_encode(int argc, char **argv);
 int cmd_flow(int argc, char **argv);
+int cmd_import(int argc, char **argv);
 int cmd_query_worker(int argc, char **argv);
 int cmd_search(int argc, char **argv);
 int cmd_serve(int argc, char **argv);

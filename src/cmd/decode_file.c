@@ -200,7 +200,7 @@ static void flush(void *arg)
 
 void decode_file(struct decoder *d, const char *path, const struct ports *hep_ports)
 {
-    const struct input_wait wait = { flush, d, NULL };
+    const struct input_wait wait = { .on_wait = flush, .arg = d };
     struct errmsg err = { "" };
     struct input *in;
     if (input_open(&in, path, &wait, &err) != 0) {

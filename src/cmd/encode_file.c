@@ -10,9 +10,6 @@
 #include "cmd/read_frames.h"
 #include "hepjson/hepjson.h"
 
-/* Chunks without a field in one relayed frame that is changed on the way. */
-#define EXTRA_MAX 256
-
 /* ------------------------------------------------------------------------------------------------ JSON */
 
 static void encode_text(struct encoder *e, struct hepjson_reader *r, const char *name, const char *text, size_t len,
@@ -70,39 +67,19 @@ static void encode_json(struct encoder *e, struct input *in, const char *name, c
 
 /* ------------------------------------------------------------------------------------------------ frames */
 
-/* Collects the chunks that have no field, so that a changed frame keeps them; their number, also beyond EXTRA_MAX. */
-static size_t extra_chunks(const struct hep_msg *msg, struct hep_chunk *extra)
-{
-    struct hep_chunk c;
-    size_t count = 0;
-    for (size_t pos = 0; hep_chunk_next(msg, &pos, &c);)
-        if (c.vendor != 0 || hep_field(c.type) == NULL) {
-            if (count < EXTRA_MAX)
-                extra[count] = c;
-            count++;
-        }
-    return count;
-}
-
 static void relay(struct encoder *e, const uint8_t *data, size_t len, const char *where)
 {
-    struct hep_chunk extra[EXTRA_MAX];
     struct hep_msg msg;
     int rc = hep_decode(data, len, NULL, &msg);
     if (rc != HEP_OK) {
         encoder_bad(e, where, "%s, at octet %zu", hep_strerror(rc), msg.error_offset);
-    } else if (!encoder_changes(e)) {
-        encoder_frame(e, msg.frame.ptr, msg.frame.len, &msg);
-    } else {
-        if (msg.version == 0)
-            msg.version = 3;
-        msg.extra_count = extra_chunks(&msg, extra);
-        msg.extra = extra;
-        if (msg.extra_count > EXTRA_MAX)
-            encoder_bad(e, where, "more than %d vendor chunks: the message can only be passed on unchanged", EXTRA_MAX);
-        else
-            encoder_message(e, &msg, where);
+        return;
     }
+    e->counts.hep++;
+    if (encoder_changes(e))
+        encoder_rebuild(e, &msg, where);
+    else
+        encoder_frame(e, msg.frame.ptr, msg.frame.len, &msg);
 }
 
 struct relaying {
@@ -137,7 +114,9 @@ static void flush(void *arg)
 
 void encode_file(struct encoder *e, const char *path, const struct hep_registry *registry)
 {
-    const struct input_wait wait = { flush, e, e->stop };
+    const struct input_wait wait = {
+        .on_wait = flush, .arg = e, .stop = e->stop, .on_read = e->on_read, .read_arg = e->read_arg
+    };
     struct errmsg err = { "" };
     struct input *in;
     if (input_open(&in, path, &wait, &err) != 0) {
@@ -158,12 +137,18 @@ void encode_file(struct encoder *e, const char *path, const struct hep_registry 
     case INPUT_DATAGRAM:
         relay_raw(e, in, name, true);
         break;
-    case INPUT_JSON:
     case INPUT_UNKNOWN: /* most likely meant to be JSON: its parser says where it is wrong */
+        if (e->known_only) {
+            encoder_bad(e, name, "neither pcap, pcapng, HEP frames nor JSON of HEP");
+            break;
+        }
+        encode_json(e, in, name, registry);
+        break;
+    case INPUT_JSON:
         encode_json(e, in, name, registry);
         break;
     case INPUT_BASE64:
-        encoder_bad(e, name, "base64 of frames: `hepcat decode --format raw %s | hepcat encode -` reads it", path);
+        encoder_bad(e, name, "base64 of frames: `hepcat decode --format raw %s` makes frames of it", path);
         break;
     default:
         break;

@@ -11,6 +11,9 @@
 #include "base/clock.h"
 #include "cmd/cmd.h"
 
+/* Chunks without a field in one relayed frame that is changed on the way. */
+#define EXTRA_MAX 256
+
 #define BATCH_SIZE  (64u * 1024)
 #define PENDING_MAX (1u << 20)
 /* Where the datagrams of --format pcap go to: the HEP port of a documentation address (RFC 5737). */
@@ -31,6 +34,8 @@ int encoder_open(struct encoder *e, struct errmsg *err)
     e->deflate = hep_zlib_new(0);
     if (e->inflate == NULL || e->deflate == NULL)
         return errmsg_set(err, "out of memory");
+    if (e->sink != NULL)
+        return 0;
     if (e->sender == NULL && e->format != ENCODER_BASE64 && isatty(STDOUT_FILENO))
         return errmsg_set(err, "frames are not for a terminal: use --to URL, --format base64 or redirect to a file");
     return e->sender == NULL && e->format == ENCODER_PCAP ? pcap_out_open(&e->pcap, stdout, err) : 0;
@@ -135,6 +140,8 @@ static void flush_pending(struct encoder *e)
 
 void encoder_flush(struct encoder *e)
 {
+    if (e->sink != NULL)
+        e->sink->flush(e->sink->arg);
     if (e->sender != NULL && sender_flush(e->sender) != 0)
         report_error(e->report, "%s", sender_stats(e->sender)->last_error.text);
     if (e->pcap != NULL && fflush(stdout) != 0 && !e->done)
@@ -175,6 +182,11 @@ static void put_pcap(struct encoder *e, const uint8_t *frame, size_t len, const 
 static void deliver(struct encoder *e, const uint8_t *frame, size_t len, const struct hep_msg *msg)
 {
     e->encoded++;
+    if (e->sink != NULL) {
+        if (e->sink->frame(e->sink->arg, frame, len, msg) != 0)
+            e->done = true;
+        return;
+    }
     wait_turn(e);
     if (e->sender != NULL) {
         if (sender_send(e->sender, frame, len) != 0)
@@ -248,6 +260,35 @@ void encoder_message(struct encoder *e, struct hep_msg *msg, const char *where)
     deliver(e, e->frame, len, msg);
 }
 
+/* Collects the chunks that have no field, so that a changed frame keeps them; their number, also beyond EXTRA_MAX. */
+static size_t extra_chunks(const struct hep_msg *msg, struct hep_chunk *extra)
+{
+    struct hep_chunk c;
+    size_t count = 0;
+    for (size_t pos = 0; hep_chunk_next(msg, &pos, &c);)
+        if (c.vendor != 0 || hep_field(c.type) == NULL) {
+            if (count < EXTRA_MAX)
+                extra[count] = c;
+            count++;
+        }
+    return count;
+}
+
+void encoder_rebuild(struct encoder *e, struct hep_msg *msg, const char *where)
+{
+    struct hep_chunk extra[EXTRA_MAX];
+    if (msg->version == 0)
+        msg->version = 3;
+    msg->extra_count = extra_chunks(msg, extra);
+    msg->extra = extra;
+    if (msg->extra_count > EXTRA_MAX)
+        encoder_bad(e, where, "more than %d vendor chunks: the message can only be passed on unchanged", EXTRA_MAX);
+    else
+        encoder_message(e, msg, where);
+    msg->extra = NULL;
+    msg->extra_count = 0;
+}
+
 void encoder_frame(struct encoder *e, const uint8_t *frame, size_t len, const struct hep_msg *msg)
 {
     if (encoder_wants(e, msg))
@@ -281,7 +322,7 @@ int encoder_close(struct encoder *e, const char *url)
     else if (e->pcap != NULL && pcap_out_close(e->pcap) != 0 && !e->done)
         output_failed(e);
     flush_pending(e);
-    if (e->bad != 0)
+    if (e->bad != 0 && e->sink == NULL)
         report_note(e->report, "%llu messages encoded, %llu bad", (unsigned long long)e->encoded,
                     (unsigned long long)e->bad);
     report_end(e->report);

@@ -11,6 +11,7 @@
 
 #include "base/buf.h"
 #include "capture/pcap_out.h"
+#include "cmd/ports.h"
 #include "cmd/report.h"
 #include "cmd/select.h"
 #include "hep/zlib.h"
@@ -30,13 +31,42 @@ struct encoder_override {
 
 #define ENCODER_ID_AS_IS UINT64_MAX
 
+/* Where frames go instead of a collector or standard output. */
+struct encoder_sink {
+    /* Takes a frame; msg is its decoded form, or what it was made of. -1: no more, stop; it says why itself. */
+    int (*frame)(void *arg, const uint8_t *frame, size_t len, const struct hep_msg *msg);
+    void (*flush)(void *arg); /* the input makes us wait */
+    void *arg;
+};
+
+/* What captures and files of frames had in them. */
+struct encoder_counts {
+    uint64_t packets;
+    uint64_t sip, rtcp, hep; /* messages; of HEP those that decode */
+    uint64_t other_udp;      /* datagrams that are none of these */
+    uint64_t other_tcp;      /* octets of TCP that are none of these */
+    uint64_t cut;            /* messages cut by the snap length */
+    uint64_t uncorrelated;   /* RTCP of no known call */
+};
+
 struct encoder {
     struct encoder_override override;
     struct select select;
     enum encoder_format format;
     uint64_t rate; /* messages a second, 0: as fast as it goes */
     struct report *report;
-    struct sender *sender; /* NULL: standard output */
+    struct sender *sender;           /* NULL: standard output */
+    const struct encoder_sink *sink; /* not NULL: instead of both */
+
+    const char *plain_node; /* capture agent of plain SIP and RTCP; NULL: "hepcat" */
+    uint32_t plain_id;      /* its number; 0: 2001 */
+
+    /* Not NULL: HEP in captures is taken as well, as it is; these are the ports to look for it beside its content. */
+    const struct ports *hep_ports;
+    bool known_only; /* what is no capture, frames or JSON is an error, not JSON with an error */
+    void (*on_read)(void *arg, uint64_t octets, uint64_t size); /* struct input_wait's, may be NULL */
+    void *read_arg;
+    struct encoder_counts counts;
 
     struct hep_zlib *inflate, *deflate;
     struct buf pending; /* for standard output */
@@ -67,6 +97,11 @@ void encoder_message(struct encoder *e, struct hep_msg *msg, const char *where);
 
 /* Sends a frame as it is. msg is its decoded form. */
 void encoder_frame(struct encoder *e, const uint8_t *frame, size_t len, const struct hep_msg *msg);
+
+/*
+ * A decoded frame that is built anew with all its chunks, those without a field included: as encoder_message().
+ */
+void encoder_rebuild(struct encoder *e, struct hep_msg *msg, const char *where);
 
 /* Reports a message that could not be made. */
 void encoder_bad(struct encoder *e, const char *where, const char *format, ...) __attribute__((format(printf, 3, 4)));

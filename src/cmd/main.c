@@ -16,6 +16,7 @@ static const struct {
     { &cmd_decode_help, cmd_decode },
     { &cmd_encode_help, cmd_encode },
     { &cmd_demo_help, cmd_demo },
+    { &cmd_import_help, cmd_import },
     { &cmd_search_help, cmd_search },
     { &cmd_flow_help, cmd_flow },
     { &cmd_check_help, cmd_check },

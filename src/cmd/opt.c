@@ -99,18 +99,19 @@ static int take_letters(const struct opt_command *command, struct words *w, cons
     return 0;
 }
 
-enum opt_result opt_parse(const struct opt_command *command, int argc, char **argv, void *dest, struct opt_list *args,
-                          struct errmsg *err)
+enum opt_result opt_parse_many(const struct opt_command *command, int argc, char **argv, void *dest, int *ret_count,
+                               struct errmsg *err)
 {
     struct words w = { argc, argv, 1 };
     bool only_args = false;
+    *ret_count = 0;
     while (w.next < argc) {
-        const char *word = argv[w.next++];
-        int rc;
+        char *word = argv[w.next++];
+        int rc = 0;
         if (only_args || word[0] != '-' || word[1] == '\0')
-            rc = list_add(args, word, err);
+            argv[++*ret_count] = word; /* words that were read already are in its place */
         else if (strcmp(word, "--") == 0)
-            rc = 0, only_args = true;
+            only_args = true;
         else if (strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0)
             return OPT_HELP;
         else if (word[1] == '-')
@@ -121,6 +122,17 @@ enum opt_result opt_parse(const struct opt_command *command, int argc, char **ar
             return OPT_ERROR;
     }
     return OPT_RUN;
+}
+
+enum opt_result opt_parse(const struct opt_command *command, int argc, char **argv, void *dest, struct opt_list *args,
+                          struct errmsg *err)
+{
+    int count;
+    enum opt_result rc = opt_parse_many(command, argc, argv, dest, &count, err);
+    for (int i = 1; i <= count && rc == OPT_RUN; i++)
+        if (list_add(args, argv[i], err) != 0)
+            return OPT_ERROR;
+    return rc;
 }
 
 /* Help texts may have several lines: each further one is indented under the first. */

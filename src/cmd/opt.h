@@ -57,6 +57,10 @@ enum opt_result { OPT_RUN, OPT_HELP, OPT_ERROR };
 enum opt_result opt_parse(const struct opt_command *command, int argc, char **argv, void *dest, struct opt_list *args,
                           struct errmsg *err);
 
+/* The same for any number of arguments: they are moved to argv[1..*ret_count]. */
+enum opt_result opt_parse_many(const struct opt_command *command, int argc, char **argv, void *dest, int *ret_count,
+                               struct errmsg *err);
+
 /* Prints the help of a command to standard output. */
 void opt_help(const struct opt_command *command);
 

@@ -5,9 +5,27 @@
 
 #include "cmd/cmd.h"
 
+/* There is one standard error. */
+static bool progress_shown;
+
+static void clear_progress(void)
+{
+    if (progress_shown)
+        fputs("\r\033[K", stderr);
+    progress_shown = false;
+}
+
+void report_progress(const char *text)
+{
+    fprintf(stderr, "\r%s\033[K", text);
+    (void)fflush(stderr);
+    progress_shown = true;
+}
+
 static void print_line(const char *format, va_list args) __attribute__((format(printf, 1, 0)));
 static void print_line(const char *format, va_list args)
 {
+    clear_progress();
     fputs("hepcat: ", stderr);
     (void)vfprintf(stderr, format, args);
     fputc('\n', stderr);

@@ -26,6 +26,9 @@ void report_error(struct report *r, const char *format, ...) __attribute__((form
 /* Prints a line that is no error. */
 void report_note(const struct report *r, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
+/* Shows a line on the terminal that the next one, or any other output of this module, takes the place of. */
+void report_progress(const char *text);
+
 /* Says how many errors were not shown, if any. */
 void report_end(struct report *r);
 

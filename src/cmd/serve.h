@@ -29,10 +29,12 @@ struct server {
     char wal_dir[VFS_PATH_MAX];
     int lock; /* of the data directory */
     unsigned writers;
+    unsigned import_writer; /* of the sink: imports have one of their own */
     struct store *store;
     struct engine *engine;
     pthread_mutex_t room_lock;       /* the store's threads may call the engine until it is closed */
     _Atomic(struct ingest *) ingest; /* NULL: not receiving yet; the API runs already */
+    struct importer *importer;
     struct api *api;
     pthread_mutex_t state_lock;
     struct serve_recent recent;

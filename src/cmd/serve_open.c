@@ -7,6 +7,7 @@
 #include "base/ip.h"
 #include "cmd/cmd.h"
 #include "cmd/log.h"
+#include "cmd/node.h"
 #include "cmd/serve.h"
 #include "store/lake/datadir.h"
 #include "store/lake/lake.h"
@@ -56,20 +57,9 @@ static void on_ingest_event(void *arg, const struct ingest_event *event)
 
 /* ------------------------------------------------------------------------------------------------ options */
 
-/* Names the files of this server; only has to differ between the servers of a cluster. */
 static uint64_t node_of(const struct conf *c)
 {
-    char text[9] = "";
-    if (c->node != 0)
-        return c->node;
-    FILE *f = fopen("/etc/machine-id", "r");
-    if (f != NULL) {
-        if (fread(text, 1, 8, f) != 8)
-            text[0] = '\0';
-        (void)fclose(f);
-    }
-    unsigned long v = strtoul(text, NULL, 16);
-    return v == 0 ? 1 : v;
+    return c->node != 0 ? c->node : node_default();
 }
 
 /*
@@ -225,6 +215,24 @@ static int open_engine(struct server *s, const struct lake_start *start, struct 
     return 0;
 }
 
+static int open_importer(struct server *s, struct errmsg *err)
+{
+    const struct importer_options o = {
+        .sink = engine_sink(s->engine),
+        .writer = s->import_writer,
+        .record = record_of(s->conf),
+        .store = s->store,
+        .vfs = s->vfs,
+        .data_dir = s->conf->data,
+    };
+    struct errmsg problem;
+    if (importer_open(&s->importer, &o, &problem) != 0)
+        return errmsg_set(err, "%s", problem.text);
+    if (problem.text[0] != '\0')
+        log_warning("imports: a crash in the middle of one may leave messages twice", log_text("text", problem.text));
+    return 0;
+}
+
 static int open_api(struct server *s, struct errmsg *err)
 {
     const struct conf *c = s->conf;
@@ -236,6 +244,7 @@ static int open_api(struct server *s, struct errmsg *err)
         .searches = (unsigned)c->query_scans,
         .search_ms = (unsigned)(c->query_timeout_us / 1000),
         .sources = { .store = s->store,
+                     .importer = s->importer,
                      .version = HEPCAT_VERSION,
                      .arg = s,
                      .health = serve_health,
@@ -281,12 +290,15 @@ int serve_open(struct server *s, struct errmsg *err)
     if (u == NULL)
         return errmsg_set(err, "out of memory");
     set_up_ingest(s, u);
-    s->writers = ingest_writers(&u->o) + 1; /* imports have one of their own: the last */
+    s->import_writer = ingest_writers(&u->o);
+    s->writers = s->import_writer + 1;
     int rc = open_dir(s, err);
     if (rc == 0)
         rc = open_store(s, &start, err);
     if (rc == 0)
         rc = open_engine(s, &start, err);
+    if (rc == 0)
+        rc = open_importer(s, err);
     if (rc == 0)
         rc = open_api(s, err);
     if (rc == 0)
@@ -299,6 +311,8 @@ int serve_open(struct server *s, struct errmsg *err)
 
 int serve_close(struct server *s, struct errmsg *err)
 {
+    if (s->importer != NULL)
+        importer_stop(s->importer);
     api_stop(s->api); /* first: it looks at all the others */
     s->api = NULL;
     struct ingest *in = s->ingest;
@@ -311,6 +325,8 @@ int serve_close(struct server *s, struct errmsg *err)
     int rc = engine_close(e, err);
     ingest_free(in);
     s->ingest = NULL;
+    importer_free(s->importer);
+    s->importer = NULL;
     if (s->store != NULL)
         s->store->ops->close(s->store);
     s->store = NULL;

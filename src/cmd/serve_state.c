@@ -158,6 +158,17 @@ static const struct metrics_row api_rows[] = {
     { NULL, METRICS_COUNTER, NULL, 0, false },
 };
 
+static const struct metrics_row import_rows[] = {
+    ROW(importer_figures, bodies, COUNTER, "import_bodies_total", "bodies of imports"),
+    ROW(importer_figures, repeated, COUNTER, "import_bodies_repeated_total", "of these: sent again with the same key"),
+    ROW(importer_figures, looked_up, COUNTER, "import_bodies_resumed_total",
+        "of these: begun by a former server, of which something was stored"),
+    ROW(importer_figures, full, COUNTER, "import_bodies_full_total", "of these: no room in time"),
+    ROW(importer_figures, stored, COUNTER, "import_messages_total", "messages stored by imports"),
+    ROW(importer_figures, bad, COUNTER, "import_messages_bad_total", "messages of imports that are not HEP"),
+    { NULL, METRICS_COUNTER, NULL, 0, false },
+};
+
 /* Messages by what became of them, and those dropped by the reason. */
 static void metrics_of_frames(struct buf *out, const struct ingest_totals *t)
 {
@@ -230,6 +241,9 @@ void serve_metrics(void *arg, struct buf *out)
     metrics_write_store(out, &f);
     api_stats(s->api, &a);
     metrics_table(out, api_rows, &a);
+    struct importer_figures i;
+    importer_figures(s->importer, &i);
+    metrics_table(out, import_rows, &i);
 }
 
 int serve_senders(void *arg, void (*call)(void *call_arg, const struct ingest_sender *sender), void *call_arg)

@@ -4,6 +4,7 @@
  * server on the same listening socket, as libmicrohttpd cannot change the ones it has.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -225,16 +226,18 @@ static int drive(struct engine *e, struct errmsg *err)
     return 0;
 }
 
-/* Makes it the one that accepts. -1 leaves nothing behind. fd: the listening socket, which stays the caller's. */
-static int engine_new(struct httpd *h, int fd, struct errmsg *err)
+/* Makes it the one that accepts. NULL leaves nothing behind. fd: the listening socket, which stays the caller's. */
+static struct engine *engine_new(struct httpd *h, int fd, struct errmsg *err)
 {
     struct pems pems = { 0 };
     struct engine *e = calloc(1, sizeof(*e));
-    if (e == NULL)
-        return errmsg_set(err, "out of memory");
+    if (e == NULL) {
+        (void)errmsg_set(err, "out of memory");
+        return NULL;
+    }
     *e = (struct engine){ .httpd = h, .handles = 2, .need_client_cert = h->secure && h->files.client_ca != NULL };
     int rc = h->secure ? pems_read(&pems, &h->files, err) : 0;
-    int own = rc == 0 ? dup(fd) : -1; /* libmicrohttpd closes what it is given */
+    int own = rc == 0 ? fcntl(fd, F_DUPFD_CLOEXEC, 0) : -1; /* libmicrohttpd closes what it is given */
     if (rc == 0)
         rc = own < 0 ? errmsg_set(err, "http: %s", strerror(errno)) : daemon_start(e, own, &pems, err);
     pems_free(&pems);
@@ -244,12 +247,12 @@ static int engine_new(struct httpd *h, int fd, struct errmsg *err)
     }
     if (rc < 0) {
         free(e);
-        return -1;
+        return NULL;
     }
     e->next = h->engines;
     h->engines = e;
     h->base.refs += e->handles;
-    return 0;
+    return e;
 }
 
 /* The one that has accepted so far does so no more, and goes with its last connection. */
@@ -259,13 +262,14 @@ static int httpd_reload(struct net_listener *listener, struct errmsg *err)
     struct engine *old = h->engines;
     if (!h->secure)
         return 0;
-    if (engine_new(h, h->fd, err) < 0)
+    struct engine *fresh = engine_new(h, h->fd, err);
+    if (fresh == NULL)
         return -1;
     int fd = MHD_quiesce_daemon(old->daemon);
     if (fd >= 0)
         (void)close(fd);
     engine_schedule(old);
-    arm(h->engines);
+    arm(fresh);
     return 0;
 }
 
@@ -300,14 +304,13 @@ int httpd_listen(struct net_listener **ret, struct net_loop *loop, const struct 
     *h = (struct httpd){ .base = { .ops = &httpd_ops, .loop = loop, .refs = 1 }, .fd = fd, .secure = tls };
     configure(h, options);
     int rc = tls && tls_files_copy(&h->files, options) < 0 ? errmsg_set(err, "out of memory") : 0;
-    if (rc == 0)
-        rc = engine_new(h, fd, err);
-    if (rc < 0) {
+    struct engine *e = rc == 0 ? engine_new(h, fd, err) : NULL;
+    if (e == NULL) {
         (void)close(fd);
         httpd_destroy(&h->base);
         return -1;
     }
-    arm(h->engines);
+    arm(e);
     *ret = &h->base;
     return 0;
 }

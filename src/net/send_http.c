@@ -13,7 +13,6 @@
 #include "net/send.h"
 
 #define BODY_MAX   ((size_t)4 << 20)
-#define ANSWER_MAX 200  /* octets of a refusal that are shown */
 #define GRACE_MS   1000 /* for an answer that is under way when the stop flag is set */
 #define USER_AGENT "hepcat"
 
@@ -22,7 +21,7 @@ struct http_out {
     struct curl_slist *headers; /* those that are the same in every request */
     struct buf body;
     size_t frames;
-    char answer[ANSWER_MAX + 1];
+    char answer[SENDER_ANSWER_MAX + 1];
     size_t answer_len;
     char error[CURL_ERROR_SIZE];
     uint64_t stop_seen; /* clock of sender_now_ms(); 0: not stopped */
@@ -37,7 +36,7 @@ static size_t on_answer(char *data, size_t size, size_t count, void *arg)
 {
     struct http_out *h = arg;
     size_t len = size * count;
-    size_t room = ANSWER_MAX - h->answer_len;
+    size_t room = SENDER_ANSWER_MAX - h->answer_len;
     size_t take = len < room ? len : room;
     for (size_t i = 0; i < take; i++) {
         unsigned char c = (unsigned char)data[i];
@@ -121,6 +120,7 @@ static CURLcode set_transfer(struct sender *s, struct http_out *h)
     (void)curl_easy_setopt(c, CURLOPT_NOSIGNAL, 1L);
     (void)curl_easy_setopt(c, CURLOPT_USERAGENT, USER_AGENT);
     (void)curl_easy_setopt(c, CURLOPT_POST, 1L);
+    (void)curl_easy_setopt(c, CURLOPT_NOPROXY, "localhost,127.0.0.1,::1");
     (void)curl_easy_setopt(c, CURLOPT_CONNECTTIMEOUT_MS, (long)s->opt.connect_timeout_ms);
     (void)curl_easy_setopt(c, CURLOPT_TIMEOUT_MS, (long)s->opt.request_timeout_ms);
     (void)curl_easy_setopt(c, CURLOPT_ERRORBUFFER, h->error);
@@ -204,9 +204,11 @@ static enum verdict judge(struct sender *s, struct http_out *h, CURLcode rc)
         return is_hopeless(rc) ? HOPELESS : AGAIN;
     }
     (void)curl_easy_getinfo(h->curl, CURLINFO_RESPONSE_CODE, &status);
+    if (s->opt.on_answer != NULL)
+        s->opt.on_answer(s->opt.arg, status, h->answer);
     if (status >= 200 && status < 300)
         return SENT;
-    sender_error(s, "HTTP status %ld: %s", status, h->answer);
+    sender_error(s, "HTTP status %ld: %.200s", status, h->answer);
     return status == 408 || status == 429 || status >= 500 ? AGAIN : REFUSED;
 }
 

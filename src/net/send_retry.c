@@ -103,11 +103,14 @@ bool sender_may_try(struct sender *s)
 bool sender_again(struct sender *s, unsigned at_least_ms)
 {
     struct retry *r = &s->retry;
+    bool begins = r->since == 0;
     uint64_t pause = plan(s, at_least_ms);
     if (r->given_up || sender_stopped(s) || r->next > r->since + s->opt.retry_ms) {
         r->given_up = true;
         return false;
     }
+    if (begins && s->opt.on_outage != NULL)
+        s->opt.on_outage(s->opt.arg, s->stats.last_error.text);
     if (sender_wait_fd(s, -1, 0, (int64_t)pause) < 0)
         return false;
     s->stats.retries++;

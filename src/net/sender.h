@@ -43,7 +43,15 @@ struct sender_options {
     const char *const *headers; /* additional "Name: value" lines; Authorization, X-API-Key... */
     size_t header_count;
     unsigned request_timeout_ms; /* of one POST; 60000 */
+    /* Each answer, good or bad: status, and the body, terminated and cut to SENDER_ANSWER_MAX. May be NULL. */
+    void (*on_answer)(void *arg, long status, const char *body);
+
+    /* An outage begins: the first failed attempt that will be repeated, and why. May be NULL. */
+    void (*on_outage)(void *arg, const char *why);
+    void *arg; /* of both */
 };
+
+#define SENDER_ANSWER_MAX 1024
 
 void sender_options_init(struct sender_options *options);
 

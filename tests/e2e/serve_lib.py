@@ -50,12 +50,12 @@ class Server(lib.Process):
     """Runs until the end of the with block; ready when it says so. Its data directory outlives it."""
 
     def __init__(self, data: Path, *args: str, listen: tuple[str, ...] = ("udp", "tcp"), host: str = "127.0.0.1",
-                 env: dict | None = None, ready: bool = True):
+                 env: dict | None = None, ready: bool = True, http_port: int = 0):
         self.data = data
         shown = f"[{host}]" if ":" in host else host
         kinds = {"udp": socket.SOCK_DGRAM, "tls": socket.SOCK_STREAM, "tcp": socket.SOCK_STREAM}
         self.ports = {k: lib.free_port(kinds.get(k, socket.SOCK_STREAM), host) for k in listen}
-        self.http_port = lib.free_port(socket.SOCK_STREAM)
+        self.http_port = http_port or lib.free_port(socket.SOCK_STREAM)
         self.url = f"http://127.0.0.1:{self.http_port}"
         self.host = shown
         urls = [word for k in listen for word in ("--listen", f"{k}://{shown}:{self.ports[k]}")]
