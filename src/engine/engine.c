@@ -10,6 +10,7 @@
 #include "engine/internal.h"
 
 #define SEAL_INTERVAL UINT64_C(60000000)
+#define TEND_INTERVAL UINT64_C(5000000)
 
 uint64_t engine_now_us(void)
 {
@@ -155,6 +156,8 @@ static void init(struct engine *e, const struct engine_options *options)
         e->o.vfs = vfs_posix();
     if (e->o.seal_interval_us == 0)
         e->o.seal_interval_us = SEAL_INTERVAL;
+    if (e->o.tend_interval_us == 0)
+        e->o.tend_interval_us = TEND_INTERVAL;
     e->store = options->store;
     e->sink = (struct sink){ &engine_sink_ops, e, options->writers };
     e->sealed_at_us = engine_now_us();

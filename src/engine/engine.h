@@ -34,6 +34,7 @@ struct engine_options {
     size_t wal_segment_size;  /* octets, as the next: wal_options has the defaults */
     size_t wal_buffer_size;
     uint64_t seal_interval_us; /* [60 s] */
+    uint64_t tend_interval_us; /* between looks for what to merge and retire, while there is nothing [5 s] */
     bool no_threads;           /* nothing happens but in engine_seal() and engine_tend(): for tests, imports */
     struct record_options record;
 

@@ -18,7 +18,6 @@
 #define SECOND      UINT64_C(1000000)
 #define RETRY_FIRST (SECOND / 2)
 #define RETRY_MOST  (15 * SECOND)
-#define TEND_PAUSE  (5 * SECOND)
 #define TEND_AGAIN  (SECOND / 50)
 #define TEND_FAILED (30 * SECOND)
 #define TEND_NICE   10
@@ -220,12 +219,12 @@ static void *tender(void *arg)
 {
     struct engine *e = arg;
     struct errmsg err, last = { "" };
-    uint64_t pause = TEND_PAUSE;
+    uint64_t pause = e->o.tend_interval_us;
     (void)setpriority(PRIO_PROCESS, (id_t)syscall(SYS_gettid), TEND_NICE);
     while (wait_for(e, pause, false)) {
         err.text[0] = '\0';
         int rc = e->store->ops->tend(e->store, wall_us(), &err);
-        pause = rc > 0 ? TEND_AGAIN : rc == 0 ? TEND_PAUSE : TEND_FAILED;
+        pause = rc > 0 ? TEND_AGAIN : rc == 0 ? e->o.tend_interval_us : TEND_FAILED;
         if (rc < 0 && strcmp(err.text, last.text) != 0)
             engine_event(e, true, "merging and retention: %s", err.text);
         last = err;

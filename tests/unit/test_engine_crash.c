@@ -10,12 +10,7 @@
 #include "store/lake/datadir.h"
 #include "test_engine_world.h"
 
-#define STEPS 90
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define MOMENTS 40 /* unless HEPCAT_CRASH_POINTS says otherwise */
-#else
-#define MOMENTS 200
-#endif
+#define STEPS  90
 #define POINTS 10 /* moments of one history */
 
 /* ------------------------------------------------------------------------------------------------ workload */
@@ -39,7 +34,8 @@ static void do_append(struct world *w)
         assert_int_equal(rc, SINK_OK);
         assert_true(seq < ROWS_MAX);
         /* Given out anew only if the row of the former start was lost, without a promise broken. */
-        assert_int_equal(w->rows[seq].fate, FATE_NONE);
+        if (w->rows[seq].fate != FATE_LEAVING || w->rows[seq].times > 0)
+            assert_int_equal(w->rows[seq].fate, FATE_NONE);
         w->rows[seq] = (struct seen){ FATE_APPENDED, w->message, w->now, 0, "" };
         w->last = seq > w->last ? seq : w->last;
     }
@@ -299,7 +295,7 @@ static void test_power_loss_anywhere(void **state)
 {
     (void)state;
     const char *text = getenv("HEPCAT_CRASH_POINTS"), *first = getenv("HEPCAT_CRASH_SEED");
-    uint64_t points = text != NULL ? strtoull(text, NULL, 10) : MOMENTS;
+    uint64_t points = text != NULL ? strtoull(text, NULL, 10) : 200;
     uint64_t seed = first != NULL ? strtoull(first, NULL, 10) : 1;
     for (uint64_t i = 0; i < points; seed++) {
         uint64_t calls = count_calls(seed);
