@@ -6,7 +6,7 @@
  *
  * Key filters are the files' own bloom filters of call_id and correlation_id, one a row group, kept in memory: an
  * equality look-up then touches only the row groups that may have the key, and a key that nobody has costs no file.
- * About 8 kB a row group and column (32768 rows, 5000 calls).
+ * About 16 kB a row group and column (32768 rows, 5000 calls).
  */
 #ifndef STORE_LAKE_CATALOG_H
 #define STORE_LAKE_CATALOG_H

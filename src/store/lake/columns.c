@@ -46,6 +46,8 @@ size_t lake_columns(enum record_table table, struct pq_column ret[RECORD_COLUMNS
             .dictionary = !octets && c->kind != RECORD_TIME && c->kind != RECORD_SEQ,
             .delta = c->kind == RECORD_TIME || c->kind == RECORD_SEQ,
             .bloom = (c->options & RECORD_BLOOM) != 0,
+            /* Looked up in all row groups there are: each false hit costs a dictionary. */
+            .bloom_fine = i == RECORD_COL_correlation_id || (table == RECORD_SIP && i == RECORD_SIP_COL_call_id),
             .stats = !octets,
             .codec = PQ_CODEC_ZSTD,
             .level = LEVEL,

@@ -72,6 +72,7 @@ struct pq_column {
     bool dictionary; /* try a dictionary; it is dropped for a row group where it would not pay */
     bool delta;      /* integers that grow steadily: differences, where there is no dictionary, nor a bloom filter */
     bool bloom;      /* split-block bloom filter a row group */
+    bool bloom_fine; /* of twice the size: 16 to 32 bits a distinct value instead of 8 to 16 */
     bool stats;      /* minimum, maximum and number of NULLs a row group and a page */
     enum pq_codec codec;
     int level; /* of zstd, 1..19 */

@@ -135,10 +135,10 @@ int pq_offset_index_put(struct pq_writer *w, uint64_t dictionary_seal)
     return w->offset_indexes.failed ? PQ_ERR_LIMIT : PQ_OK;
 }
 
-static int put_bloom(struct pq_writer *w)
+static int put_bloom(struct pq_writer *w, const struct pq_column *c)
 {
     size_t count = w->hashes.len / sizeof(uint64_t);
-    pq_bloom_write(&w->blooms, (const uint64_t *)(const void *)w->hashes.ptr, count, count);
+    pq_bloom_write(&w->blooms, (const uint64_t *)(const void *)w->hashes.ptr, count, c->bloom_fine ? 2 * count : count);
     return w->blooms.failed ? PQ_ERR_LIMIT : PQ_OK;
 }
 
@@ -154,7 +154,7 @@ int pq_chunk_finish(struct pq_writer *w, const struct pq_chunk *k)
     w->chunks[i].present = PQ_HAS(0) | PQ_HAS(1);
     int rc = fill_meta(w, k, &w->chunks[i]);
     if (rc == PQ_OK && k->column->bloom)
-        rc = put_bloom(w);
+        rc = put_bloom(w, k->column);
     if (rc == PQ_OK && k->column->stats && !k->stats_broken)
         rc = put_column_index(w, k);
     if (rc == PQ_OK)
