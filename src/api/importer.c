@@ -44,7 +44,8 @@ struct importer {
 /* One body under way. */
 struct taking {
     struct importer *imp;
-    struct entry *entry;
+    struct entry *entry; /* of the key, or `once` */
+    struct entry once;
     struct hep_slice body;
     struct importer_result *result;
     struct import_rows rows;
@@ -370,10 +371,9 @@ static enum importer_status take_all(struct taking *t, struct errmsg *err)
 
 static enum importer_status take_locked(struct taking *t, const char *key, uint64_t *ret_seq, struct errmsg *err)
 {
-    struct entry once;
     struct importer_result result = { 0 }, *given = t->result;
     enum importer_status status = IMPORTER_DONE;
-    t->entry = &once;
+    t->entry = &t->once;
     t->result = &result;
     (void)each_frame(t, count_frame);
     t->result = given;

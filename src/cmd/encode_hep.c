@@ -51,9 +51,10 @@ bool reading_hep(struct reading *r, const struct dgram *d)
     struct hep_slice frame = d->payload;
     struct hep_msg msg;
     char where[WHERE_MAX];
-    int rc = ports_has(r->e->hep_ports, d->dst_port) ? hep_zlib_envelope(r->envelope, d->payload, &frame) : HEP_OK;
+    if (ports_has(r->e->hep_ports, d->dst_port) && hep_zlib_envelope(r->envelope, d->payload, &frame) < 0)
+        return false;
     struct hep_datagram it = { .data = frame.ptr, .len = frame.len };
-    rc = rc == HEP_OK || rc == HEP_NEED_MORE ? hep_datagram_next(&it, NULL, &msg) : rc;
+    int rc = hep_datagram_next(&it, NULL, &msg);
     if (rc != HEP_OK && reading_has_magic(frame))
         encoder_bad(r->e, reading_where(r, where), "HEP: %s, at octet %zu", hep_strerror(rc), msg.error_offset);
     if (rc != HEP_OK || !is_hep(r, d, &msg))

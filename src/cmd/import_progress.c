@@ -47,7 +47,7 @@ static void shown_name(const char *name, char out[NAME_MAX_SHOWN + 1])
     size_t len = strlen(name);
     const char *from = len > NAME_MAX_SHOWN ? name + len - NAME_MAX_SHOWN : name;
     size_t i = 0;
-    for (; from[i] != '\0' && i < NAME_MAX_SHOWN; i++)
+    for (; i < NAME_MAX_SHOWN && from[i] != '\0'; i++)
         out[i] = from[i] < 0x20 || from[i] > 0x7e ? '?' : from[i];
     out[i] = '\0';
 }
