@@ -136,7 +136,7 @@ struct store_ops {
      */
     int (*append)(struct store *s, unsigned writer, const struct record *record);
     bool (*full)(struct store *s);    /* hot rows take all of their limit: take no more, `room` tells when to go on */
-    bool (*pressed)(struct store *s); /* they take most of it: seal now */
+    bool (*pressed)(struct store *s); /* they take half of it, and a seal takes a while: seal now */
 
     /*
      * A seal: seal_begin(), then for each writer seal_cut() with where its WAL was cut (while it neither appends to the

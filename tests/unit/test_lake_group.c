@@ -253,9 +253,9 @@ static void test_room(void **state)
     unsigned calls = 0;
     const struct pages_options o = { .limit = 1000, .level = 1, .no_thread = true, .room = told, .arg = &calls };
     assert_int_equal(pages_open(&pages, &o), 0);
-    pages_count(pages, 749);
+    pages_count(pages, 499);
     assert_false(pages_pressed(pages));
-    pages_count(pages, 250);
+    pages_count(pages, 500);
     assert_true(pages_pressed(pages));
     assert_false(pages_full(pages));
     pages_count(pages, 1);

@@ -58,9 +58,10 @@ bool pages_full(struct pages *p)
     return false;
 }
 
+/* At half: what comes while one half is sealed takes the other, and a sender as fast as the seal is never refused. */
 bool pages_pressed(const struct pages *p)
 {
-    return pages_octets(p) >= p->o.limit / 4 * 3;
+    return pages_octets(p) >= p->o.limit / 2;
 }
 
 uint64_t pages_cpu_us(const struct pages *p)
