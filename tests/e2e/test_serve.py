@@ -321,23 +321,35 @@ class Faults(ServeCase):
         lib.wait_for(lambda: server.metric("hepcat_store_hot_rows") == 0, "the seal")
         return server
 
-    def test_damaged_file(self) -> None:
+    def check_damage(self, damage) -> None:
         server = self.sealed()
         self.assertEqual(server.stop(), 0)
         path = server.files()[0]
         data = bytearray(path.read_bytes())
-        for at in range(4, len(data), 37):
-            data[at] ^= 0x55
+        damage(data)
         path.write_bytes(data)
         again = self.serve()
         again.send([now_message(9000)])
         # Until it is set aside every answer says that it is not whole, and has what there is.
         result = lib.wait_for(lambda: (r := again.search("", payload=1, total=1)) and r["rows"] and r, "the message")
         self.assertEqual(len(result["rows"]), 1)
-        self.assertIn("damaged", result["problem"] or "damaged")
+        self.assertIn(path.name, result["problem"] or path.name)
         lib.wait_for(lambda: "files_set_aside" in again.reasons(), "the file being set aside")
         self.assertEqual(again.total(), 1)
         self.assertTrue(list((again.data / "lake").rglob("*.damaged")))
+
+    def test_damaged_file(self) -> None:
+        def flip(data: bytearray) -> None:
+            for at in range(4, len(data) - 8, 37):
+                data[at] ^= 0x55
+
+        self.check_damage(flip)
+
+    def test_overwritten_file(self) -> None:
+        def overwrite(data: bytearray) -> None:
+            data[:] = b"x" * len(data)
+
+        self.check_damage(overwrite)
 
     def test_foreign_file_in_the_lake(self) -> None:
         server = self.sealed()
