@@ -6,8 +6,6 @@
 /* The store is asked for its state once in so many rows of a writer. */
 #define LOOK_EVERY 256
 
-#define TROUBLE_US UINT64_C(5000000) /* between seals while the log refuses: rows are in memory alone until then */
-
 static struct wal_record log_record(const struct sink_frame *frame)
 {
     return (struct wal_record){
@@ -68,11 +66,6 @@ static void press(struct engine *e)
         engine_request_seal(e);
 }
 
-static bool is_troubled(struct engine *e)
-{
-    return wal_error(e->wal) != 0 || atomic_load(&e->unlogged_from) != UINT64_MAX;
-}
-
 static void look(struct engine *e, struct engine_writer *w)
 {
     if (w->until_look-- > 0)
@@ -82,8 +75,6 @@ static void look(struct engine *e, struct engine_writer *w)
         press(e);
     else
         atomic_store_explicit(&e->pressed, false, memory_order_relaxed);
-    if (is_troubled(e) && engine_sealed_us_ago(e) > TROUBLE_US)
-        engine_request_seal(e);
 }
 
 static enum sink_result append(void *ctx, unsigned writer, const struct sink_frame *frame, struct record *record,

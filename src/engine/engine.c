@@ -11,6 +11,7 @@
 
 #define SEAL_INTERVAL UINT64_C(60000000)
 #define TEND_INTERVAL UINT64_C(5000000)
+#define TROUBLE_US    UINT64_C(2000000) /* between seals while the log refuses */
 
 uint64_t engine_now_us(void)
 {
@@ -118,13 +119,18 @@ static int check_writers(const struct engine_options *o, struct errmsg *err)
     return found < 0 ? found : found > (int)o->writers ? -EINVAL : 0;
 }
 
-/* On the log's thread, after each commit. */
+/*
+ * On the log's thread, after each commit. While rows are in memory alone, whether the log refused them or cannot be
+ * synced, only a seal makes them durable: what waits for them (a POST) shall not wait for the interval.
+ */
 static void on_commit(void *arg, uint64_t up_to, int error)
 {
     struct engine *e = arg;
     (void)up_to;
     if (error == 0)
         engine_wake_all(e);
+    if ((error != 0 || atomic_load(&e->unlogged_from) != UINT64_MAX) && engine_sealed_us_ago(e) > TROUBLE_US)
+        engine_request_seal(e);
 }
 
 static int open_log(struct engine *e, struct errmsg *err)

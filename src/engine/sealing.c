@@ -17,7 +17,7 @@
 
 #define SECOND      UINT64_C(1000000)
 #define RETRY_FIRST (SECOND / 2)
-#define RETRY_MOST  (15 * SECOND)
+#define RETRY_MOST  (4 * SECOND)
 #define TEND_AGAIN  (SECOND / 50)
 #define TEND_FAILED (30 * SECOND)
 #define TEND_NICE   10
@@ -196,15 +196,14 @@ static bool wait_for(struct engine *e, uint64_t us, bool seals)
 static void *sealer(void *arg)
 {
     struct engine *e = arg;
-    uint64_t pause = e->o.seal_interval_us, retry = RETRY_FIRST;
-    while (wait_for(e, pause, true)) {
-        int rc = engine_seal(e, NULL);
+    uint64_t pause = e->o.seal_interval_us;
+    bool sealed = true; /* after a failure nobody is listened to: requests do not make a full disk emptier */
+    while (wait_for(e, pause, sealed)) {
+        bool again = !sealed;
+        sealed = engine_seal(e, NULL) == 0;
         atomic_store(&e->pressed, false); /* the next look decides anew */
-        pause = rc == 0 ? e->o.seal_interval_us : retry;
-        retry = rc == 0 ? RETRY_FIRST : least(2 * retry, RETRY_MOST);
+        pause = sealed ? e->o.seal_interval_us : again ? least(2 * pause, RETRY_MOST) : RETRY_FIRST;
         note_cpu(e, 0);
-        if (rc != 0 && !wait_for(e, RETRY_FIRST, false)) /* requests do not make a full disk emptier */
-            break;
     }
     return NULL;
 }
