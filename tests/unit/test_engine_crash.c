@@ -15,47 +15,9 @@
 
 /* ------------------------------------------------------------------------------------------------ workload */
 
-static void note_durable(struct world *w)
-{
-    uint64_t durable = sink_durable(engine_sink(w->engine));
-    for (uint64_t seq = 1; seq <= durable && seq < ROWS_MAX; seq++)
-        if (w->rows[seq].fate == FATE_APPENDED)
-            w->rows[seq].fate = FATE_DURABLE;
-}
-
-static void do_append(struct world *w)
-{
-    unsigned writer = (unsigned)below(w, w->writers);
-    for (size_t n = 1 + below(w, 8); n > 0; n--) {
-        uint64_t seq;
-        w->now += (int64_t)below(w, 5000);
-        message_make(&w->m, ++w->message, w->now);
-        enum sink_result rc = message_put(engine_sink(w->engine), writer, w->reader, &w->m, &seq);
-        assert_int_equal(rc, SINK_OK);
-        assert_true(seq < ROWS_MAX);
-        /* Given out anew only if the row of the former start was lost, without a promise broken. */
-        if (w->rows[seq].fate != FATE_LEAVING || w->rows[seq].times > 0)
-            assert_int_equal(w->rows[seq].fate, FATE_NONE);
-        w->rows[seq] = (struct seen){ FATE_APPENDED, w->message, w->now, 0, "" };
-        w->last = seq > w->last ? seq : w->last;
-    }
-}
-
 static void do_commit(struct world *w)
 {
     (void)went_well(w, engine_commit(w->engine), "commit", NULL);
-}
-
-/* What is sealed is durable, and no trouble of before matters any more. */
-static void do_seal(struct world *w)
-{
-    struct errmsg err = { "" };
-    if (!went_well(w, engine_seal(w->engine, &err), "seal", &err))
-        return;
-    w->troubled = false;
-    if (sink_durable(engine_sink(w->engine)) < w->last)
-        fail_msg("sealed, but only %llu of %llu are durable", (unsigned long long)sink_durable(engine_sink(w->engine)),
-                 (unsigned long long)w->last);
 }
 
 /* Rows that retention may take from now on; their files may come back while a lost unlink is not made up for. */
