@@ -38,6 +38,7 @@ struct server {
     struct api *api;
     pthread_mutex_t state_lock;
     struct serve_recent recent;
+    unsigned ticks; /* of serve_tick() */
     char api_url[128];
 };
 
@@ -50,7 +51,7 @@ int serve_close(struct server *s, struct errmsg *err);
 /* A new configuration: what can be changed at run time is; takes `conf` over. -1 with a text: the old one stays. */
 int serve_reload(struct server *s, struct conf *conf, struct errmsg *err);
 
-/* Once a second: notes losses, and tells the log about them. */
+/* Once a second: notes losses, and tells the log about them; gives memory back to the system. */
 void serve_tick(struct server *s);
 
 /* What api_sources needs; arg is the server. */

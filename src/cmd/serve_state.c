@@ -1,5 +1,8 @@
 /* How the server is: reasons not to be well, figures for Prometheus, senders for people. */
 #include <inttypes.h>
+#ifdef __GLIBC__
+#include <malloc.h>
+#endif
 #include <stdio.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -10,7 +13,9 @@
 #include "cmd/serve.h"
 #include "metrics/metrics.h"
 
-#define RECENT_US INT64_C(300000000) /* a loss is worth a word on /health for five minutes */
+#define RECENT_US  INT64_C(300000000) /* a loss is worth a word on /health for five minutes */
+#define TRIM_TICKS 10u
+#define TRIM_KEEP  ((size_t)1 << 20)
 
 static int64_t monotonic_us(void)
 {
@@ -37,9 +42,24 @@ static void note(uint64_t now, uint64_t *before, int64_t *at, const char *what)
     *before = now;
 }
 
+/*
+ * glibc keeps for each thread what it once allocated: searches and merges need much for an instant, in one thread after
+ * the other. Without this four fifths of the resident heap were free memory after ten minutes under load.
+ */
+static void give_back(struct server *s)
+{
+#ifdef __GLIBC__
+    if (++s->ticks % TRIM_TICKS == 0)
+        (void)malloc_trim(TRIM_KEEP);
+#else
+    (void)s;
+#endif
+}
+
 void serve_tick(struct server *s)
 {
     struct ingest_totals t;
+    give_back(s);
     ingest_totals(s->ingest, &t);
     pthread_mutex_lock(&s->state_lock);
     note(t.net.kernel_drops, &s->recent.kernel_drops, &s->recent.kernel_drops_us,
