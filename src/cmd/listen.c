@@ -188,9 +188,9 @@ static int open_one(void *arg, enum net_transport transport, const char *where, 
         .host = host,
         .rcvbuf = (size_t)options->rcvbuf,
         .body_max = (size_t)options->body_max,
-        .cert_file = options->cert,
-        .key_file = options->cert_key != NULL ? options->cert_key : options->cert,
-        .client_ca_file = options->client_ca,
+        .tls = { .cert = options->cert,
+                 .key = options->cert_key != NULL ? options->cert_key : options->cert,
+                 .client_ca = options->client_ca },
     };
     const struct net_handler handler = {
         .arg = l,

@@ -112,7 +112,8 @@ static struct ingest_rules rules_of(const struct conf *c, struct hep_slice *keys
                                   .allow = c->hep_allow.items,
                                   .allow_count = c->hep_allow.count,
                                   .rate = (uint32_t)c->hep_sender_rate,
-                                  .share = (unsigned)c->hep_sender_share };
+                                  .share = (unsigned)c->hep_sender_share,
+                                  .tls = { c->tls_cert, c->tls_key, c->tls_client_ca } };
 }
 
 static void set_urls(struct ingest_setup *u, const struct conf *c)
@@ -142,9 +143,6 @@ static void set_up_ingest(struct server *s, struct ingest_setup *u)
         .max_connections = (size_t)c->ingest_connections,
         .body_max = (size_t)c->ingest_body_max,
         .idle_timeout = (unsigned)((c->ingest_idle_timeout_us + 999999) / 1000000),
-        .cert_file = c->tls_cert,
-        .key_file = c->tls_key != NULL ? c->tls_key : c->tls_cert,
-        .client_ca_file = c->tls_client_ca,
         .on_event = on_ingest_event,
         .arg = s,
     };
@@ -337,15 +335,26 @@ int serve_close(struct server *s, struct errmsg *err)
 
 /* ------------------------------------------------------------------------------------------------ reload */
 
-/* What can refuse goes first. */
-int serve_reload(struct server *s, struct conf *conf, struct errmsg *err)
+/* What can refuse: all of it, or (as well as it can be taken back) nothing. */
+static int reload_guards(struct server *s, const struct conf *conf, struct errmsg *err)
 {
-    const struct store_retention retention = retention_of(conf);
+    struct errmsg ignored;
     struct hep_slice keys[64];
     const struct ingest_rules rules = rules_of(conf, keys);
     if (api_set_token(s->api, conf->http_token, err) != 0)
         return -1;
-    if (ingest_reload(s->ingest, &rules, err) != 0)
+    if (ingest_reload(s->ingest, &rules, err) == 0)
+        return 0;
+    const struct ingest_rules before = rules_of(s->conf, keys);
+    (void)ingest_reload(s->ingest, &before, &ignored);
+    (void)api_set_token(s->api, s->conf->http_token, &ignored);
+    return -1;
+}
+
+int serve_reload(struct server *s, struct conf *conf, struct errmsg *err)
+{
+    const struct store_retention retention = retention_of(conf);
+    if (reload_guards(s, conf, err) != 0)
         return -1;
     api_set_search_ms(s->api, (unsigned)(conf->query_timeout_us / 1000));
     s->store->ops->retain(s->store, &retention);

@@ -60,26 +60,15 @@ unsigned ingest_writers(const struct ingest_options *options)
     return receivers + http;
 }
 
-/* NULL stays NULL. False if there is no memory. */
-static bool copy_text(char **to, const char *from)
-{
-    *to = from == NULL ? NULL : strdup(from);
-    return (*to == NULL) == (from == NULL);
-}
-
 static int copy_options(struct ingest *in, const struct ingest_options *o, struct errmsg *err)
 {
     if (o->url_count == 0 || o->url_count > INGEST_URLS_MAX)
         return errmsg_set(err, "1 to %d addresses can be listened on", INGEST_URLS_MAX);
     in->o = *o;
-    bool ok = copy_text(&in->cert_file, o->cert_file) && copy_text(&in->key_file, o->key_file) &&
-              copy_text(&in->client_ca_file, o->client_ca_file);
+    bool ok = true;
     for (size_t i = 0; ok && i < o->url_count; i++)
-        ok = copy_text(&in->urls[i], o->urls[i]);
+        ok = (in->urls[i] = strdup(o->urls[i])) != NULL;
     in->o.urls = NULL; /* the copies are meant */
-    in->o.cert_file = in->cert_file;
-    in->o.key_file = in->key_file;
-    in->o.client_ca_file = in->client_ca_file;
     if (in->o.stop_wait_ms == 0)
         in->o.stop_wait_ms = STOP_WAIT_MS;
     return ok ? 0 : errmsg_set(err, "out of memory");
@@ -220,8 +209,5 @@ void ingest_free(struct ingest *ingest)
     accounts_free(ingest->accounts);
     for (size_t i = 0; i < INGEST_URLS_MAX; i++)
         free(ingest->urls[i]);
-    free(ingest->cert_file);
-    free(ingest->key_file);
-    free(ingest->client_ca_file);
     free(ingest);
 }

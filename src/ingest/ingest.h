@@ -39,6 +39,7 @@ struct ingest_rules {
     uint32_t burst;               /* frames that may come at once; 0: as many as in a second */
     unsigned share;               /* percent of the octets of the last minute that one address may store while storage
                                      is pressed and others send, too; 0 and 100: no limit */
+    struct net_tls_files tls;     /* of TLS and HTTPS listeners; key NULL: it is in the file of the certificate */
 };
 
 enum ingest_level { INGEST_INFO, INGEST_WARNING };
@@ -61,7 +62,6 @@ struct ingest_options {
     /* As in struct net_listen_options, for each listener of each worker; 0: the defaults there. */
     size_t rcvbuf, max_connections, max_per_peer, body_max, bodies_max;
     unsigned idle_timeout, frame_timeout;
-    const char *cert_file, *key_file, *client_ca_file;
 
     size_t retry_keys;          /* Idempotency-Keys remembered; 0: 65536 */
     unsigned retry_key_seconds; /* how long; 0: 600 */
@@ -89,8 +89,9 @@ unsigned ingest_writers(const struct ingest_options *options);
 int ingest_open(struct ingest **ret, const struct ingest_options *options, const struct sink *sink, struct errmsg *err);
 
 /*
- * New rules, and the TLS files read again. No connection is dropped. -1 with a text if the files are no good: then the
- * old certificates stay, and the rules are the new ones all the same. From one thread at a time.
+ * New rules, and the TLS files read, whether they have new names or not. No connection is dropped. -1 with a text if
+ * the files are no good: then the old certificates stay, and the rules are the new ones all the same. From one thread
+ * at a time.
  */
 int ingest_reload(struct ingest *ingest, const struct ingest_rules *rules, struct errmsg *err);
 

@@ -67,7 +67,6 @@ struct worker {
 struct ingest {
     struct ingest_options o; /* texts are copies */
     char *urls[INGEST_URLS_MAX];
-    char *cert_file, *key_file, *client_ca_file;
     struct sink sink;
     struct accounts *accounts;
     struct worker *workers;

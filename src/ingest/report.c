@@ -131,6 +131,7 @@ static void add_net(struct net_counters *to, const struct net_counters *from)
 {
 #define X(name, text) to->name += from->name;
     NET_COUNTERS(X)
+    NET_GAUGES(X)
 #undef X
 }
 

@@ -34,6 +34,20 @@ static bool copy_networks(struct ingest_rules *to, const struct ingest_rules *fr
     return true;
 }
 
+/* NULL stays NULL. False if there is no memory. */
+static bool copy_text(const char **to, const char *from)
+{
+    *to = from == NULL ? NULL : strdup(from);
+    return (*to == NULL) == (from == NULL);
+}
+
+static bool copy_files(struct net_tls_files *to, const struct net_tls_files *from)
+{
+    *to = (struct net_tls_files){ NULL };
+    return copy_text(&to->cert, from->cert) && copy_text(&to->key, from->key != NULL ? from->key : from->cert) &&
+           copy_text(&to->client_ca, from->client_ca);
+}
+
 struct ingest_rules *rules_copy(const struct ingest_rules *rules)
 {
     struct ingest_rules *copy = malloc(sizeof(*copy));
@@ -41,7 +55,8 @@ struct ingest_rules *rules_copy(const struct ingest_rules *rules)
         return NULL;
     *copy = *rules;
     copy->allow = NULL;
-    if (copy_keys(copy, rules) && copy_networks(copy, rules))
+    bool files = copy_files(&copy->tls, &rules->tls);
+    if (copy_keys(copy, rules) && copy_networks(copy, rules) && files)
         return copy;
     rules_free(copy);
     return NULL;
@@ -58,6 +73,9 @@ void rules_free(struct ingest_rules *rules)
     }
     free((void *)(uintptr_t)rules->keys);
     free((void *)(uintptr_t)rules->allow);
+    free((void *)(uintptr_t)rules->tls.cert);
+    free((void *)(uintptr_t)rules->tls.key);
+    free((void *)(uintptr_t)rules->tls.client_ca);
     free(rules);
 }
 

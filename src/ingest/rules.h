@@ -1,4 +1,4 @@
-/* Who may send: keys and networks. Each worker has a copy of its own. */
+/* Who may send: keys, networks, certificates. Each worker has a copy of its own. */
 #ifndef INGEST_RULES_H
 #define INGEST_RULES_H
 

@@ -88,7 +88,7 @@ static int reload_files(struct worker *w, struct errmsg *err)
 {
     int rc = 0;
     for (size_t i = 0; i < w->listener_count; i++) {
-        if (net_listener_reload(w->listeners[i].listener, err) < 0)
+        if (net_listener_reload(w->listeners[i].listener, &w->rules->tls, err) < 0)
             rc = -1;
     }
     return rc;
@@ -178,9 +178,7 @@ static struct net_listen_options listen_options(const struct worker *w, const ch
                                         .max_per_peer = o->max_per_peer,
                                         .idle_timeout = o->idle_timeout,
                                         .frame_timeout = o->frame_timeout,
-                                        .cert_file = o->cert_file,
-                                        .key_file = o->key_file != NULL ? o->key_file : o->cert_file,
-                                        .client_ca_file = o->client_ca_file,
+                                        .tls = w->rules->tls,
                                         .body_max = o->body_max,
                                         .bodies_max = o->bodies_max };
 }

@@ -136,7 +136,7 @@ static void httpd_close(struct net_listener *listener)
 static void httpd_destroy(struct net_listener *listener)
 {
     struct httpd *h = (struct httpd *)listener;
-    tls_files_free(&h->files);
+    tls_files_free(&h->base.files);
     free(h);
 }
 
@@ -235,8 +235,8 @@ static struct engine *engine_new(struct httpd *h, int fd, struct errmsg *err)
         (void)errmsg_set(err, "out of memory");
         return NULL;
     }
-    *e = (struct engine){ .httpd = h, .handles = 2, .need_client_cert = h->secure && h->files.client_ca != NULL };
-    int rc = h->secure ? pems_read(&pems, &h->files, err) : 0;
+    *e = (struct engine){ .httpd = h, .handles = 2, .need_client_cert = h->secure && h->base.files.client_ca != NULL };
+    int rc = h->secure ? pems_read(&pems, &h->base.files, err) : 0;
     int own = rc == 0 ? fcntl(fd, F_DUPFD_CLOEXEC, 0) : -1; /* libmicrohttpd closes what it is given */
     if (rc == 0)
         rc = own < 0 ? errmsg_set(err, "http: %s", strerror(errno)) : daemon_start(e, own, &pems, err);
@@ -303,7 +303,7 @@ int httpd_listen(struct net_listener **ret, struct net_loop *loop, const struct 
     }
     *h = (struct httpd){ .base = { .ops = &httpd_ops, .loop = loop, .refs = 1 }, .fd = fd, .secure = tls };
     configure(h, options);
-    int rc = tls && tls_files_copy(&h->files, options) < 0 ? errmsg_set(err, "out of memory") : 0;
+    int rc = tls && tls_files_copy(&h->base.files, &options->tls) < 0 ? errmsg_set(err, "out of memory") : 0;
     struct engine *e = rc == 0 ? engine_new(h, fd, err) : NULL;
     if (e == NULL) {
         (void)close(fd);

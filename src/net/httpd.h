@@ -26,7 +26,6 @@ struct engine {
 struct httpd {
     struct net_listener base;
     int fd; /* listening */
-    struct tls_files files;
     bool secure;
     unsigned max_connections, max_per_peer, timeout;
     size_t body_max;

@@ -49,6 +49,11 @@ struct listener_ops {
     void (*destroy)(struct net_listener *listener); /* release memory; handles are closed */
 };
 
+/* The TLS files of a listener, for net_listener_reload(). */
+struct tls_files {
+    char *cert, *key, *client_ca; /* client_ca: NULL if clients need no certificate */
+};
+
 /* First member of each kind's own struct. */
 struct net_listener {
     const struct listener_ops *ops;
@@ -56,20 +61,16 @@ struct net_listener {
     struct net_listener *next;
     struct net_handler handler;
     enum net_transport transport;
-    struct hep_addr addr; /* as bound */
+    struct tls_files files; /* TLS, HTTPS */
+    struct hep_addr addr;   /* as bound */
     uint16_t port;
     size_t rcvbuf_asked, rcvbuf;
     uint64_t kernel_drops;
     unsigned refs; /* handles and connections that point here */
 };
 
-/* The TLS files of a listener, for net_listener_reload(). */
-struct tls_files {
-    char *cert, *key, *client_ca; /* client_ca: NULL if clients need no certificate */
-};
-
 /* Copies the names. -1 if there is no memory. Freeing is fine in any state. */
-int tls_files_copy(struct tls_files *files, const struct net_listen_options *options);
+int tls_files_copy(struct tls_files *files, const struct net_tls_files *names);
 void tls_files_free(struct tls_files *files);
 
 /* Limit of connections from one address. */

@@ -33,6 +33,18 @@ static int listen_fd(struct net_listener **ret, struct net_loop *loop, enum net_
     return errmsg_set(err, "unknown transport");
 }
 
+static bool is_secure(enum net_transport transport)
+{
+    return transport == NET_TLS || transport == NET_HTTPS;
+}
+
+static int check_files(enum net_transport transport, const struct net_tls_files *files, struct errmsg *err)
+{
+    if (files->cert == NULL || files->key == NULL)
+        return errmsg_set(err, "%s needs a certificate and a key file", net_transport_name(transport));
+    return 0;
+}
+
 static int check(enum net_transport transport, const struct net_listen_options *options,
                  const struct net_handler *handler, struct errmsg *err)
 {
@@ -52,9 +64,7 @@ static int check(enum net_transport transport, const struct net_listen_options *
     }
     if (!have)
         return errmsg_set(err, "%s: a callback is missing", net_transport_name(transport));
-    if ((transport == NET_TLS || transport == NET_HTTPS) && (options->cert_file == NULL || options->key_file == NULL))
-        return errmsg_set(err, "%s needs a certificate and a key file", net_transport_name(transport));
-    return 0;
+    return is_secure(transport) ? check_files(transport, &options->tls, err) : 0;
 }
 
 int net_listen(struct net_loop *loop, enum net_transport transport, const struct net_listen_options *options,
@@ -112,9 +122,22 @@ void net_listener_info(struct net_listener *listener, struct net_listener_info *
         ret->connections = listener->ops->open(listener);
 }
 
-int net_listener_reload(struct net_listener *listener, struct errmsg *err)
+int net_listener_reload(struct net_listener *listener, const struct net_tls_files *files, struct errmsg *err)
 {
-    return listener->ops->reload == NULL ? 0 : listener->ops->reload(listener, err);
+    struct tls_files before = listener->files;
+    if (!is_secure(listener->transport))
+        return 0;
+    if (files == NULL)
+        return listener->ops->reload(listener, err);
+    if (check_files(listener->transport, files, err) < 0)
+        return -1;
+    int rc = tls_files_copy(&listener->files, files) < 0 ? errmsg_set(err, "out of memory")
+                                                         : listener->ops->reload(listener, err);
+    struct tls_files *loser = rc < 0 ? &listener->files : &before;
+    tls_files_free(loser);
+    if (rc < 0)
+        listener->files = before;
+    return rc;
 }
 
 void net_connections(struct net_loop *loop, void (*call)(void *arg, const struct net_connection *connection), void *arg)
@@ -130,10 +153,10 @@ static char *copy(const char *text)
     return text == NULL ? NULL : strdup(text);
 }
 
-int tls_files_copy(struct tls_files *files, const struct net_listen_options *options)
+int tls_files_copy(struct tls_files *files, const struct net_tls_files *names)
 {
-    *files = (struct tls_files){ copy(options->cert_file), copy(options->key_file), copy(options->client_ca_file) };
-    if (files->cert != NULL && files->key != NULL && (files->client_ca != NULL) == (options->client_ca_file != NULL))
+    *files = (struct tls_files){ copy(names->cert), copy(names->key), copy(names->client_ca) };
+    if (files->cert != NULL && files->key != NULL && (files->client_ca != NULL) == (names->client_ca != NULL))
         return 0;
     tls_files_free(files);
     return -1;

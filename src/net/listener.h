@@ -136,6 +136,13 @@ struct net_listener;
  */
 enum net_share { NET_SHARE_ALONE, NET_SHARE_FIRST, NET_SHARE_JOIN };
 
+/* PEM files. */
+struct net_tls_files {
+    const char *cert; /* may hold the chain */
+    const char *key;
+    const char *client_ca; /* not NULL: clients must show a certificate of one of these CAs */
+};
+
 /* A zeroed struct means the defaults. Texts are read by net_listen() only. */
 struct net_listen_options {
     const char *host; /* address or name; NULL, "" or "*": every address, IPv6 and IPv4 on one socket */
@@ -154,10 +161,7 @@ struct net_listen_options {
     unsigned idle_timeout;  /* seconds without an octet; 0: TCP/TLS none (keep-alive probes after 60 s), HTTP 30 */
     unsigned frame_timeout; /* TCP/TLS: seconds without an octet while half a frame waits; 0: 60 */
 
-    /* TLS and HTTPS: PEM files; the certificate file may hold the chain. */
-    const char *cert_file;
-    const char *key_file;
-    const char *client_ca_file; /* not NULL: clients must show a certificate of one of these CAs */
+    struct net_tls_files tls;   /* TLS and HTTPS */
     unsigned handshake_timeout; /* TLS: seconds; 0: 10 */
 
     size_t body_max;   /* HTTP: octets of one body, packed or unpacked; 0: 8 MiB. Over it: 413 */
@@ -194,10 +198,11 @@ struct net_listener_info {
 void net_listener_info(struct net_listener *listener, struct net_listener_info *ret);
 
 /*
- * TLS and HTTPS: reads certificate, key and CA files again, for connections to come; those that are open keep theirs.
- * On failure nothing changes: -1 with a text. Other transports: 0. On the loop's thread.
+ * TLS and HTTPS: reads certificate, key and CA, from these files (NULL: from those it has) for connections to come;
+ * those that are open keep theirs. On failure nothing changes: -1 with a text. Other transports: 0. On the loop's
+ * thread.
  */
-int net_listener_reload(struct net_listener *listener, struct errmsg *err);
+int net_listener_reload(struct net_listener *listener, const struct net_tls_files *files, struct errmsg *err);
 
 /* One TCP or TLS connection. Times are of the wall clock. */
 struct net_connection {

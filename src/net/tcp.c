@@ -43,7 +43,7 @@ static int tcp_reload(struct net_listener *listener, struct errmsg *err)
     struct tcp_creds *creds = calloc(1, sizeof(*creds));
     if (creds == NULL)
         return errmsg_set(err, "out of memory");
-    if (tls_creds_server(&creds->tls, t->files.cert, t->files.key, t->files.client_ca, err) < 0) {
+    if (tls_creds_server(&creds->tls, t->base.files.cert, t->base.files.key, t->base.files.client_ca, err) < 0) {
         free(creds);
         return -1;
     }
@@ -203,7 +203,7 @@ static void tcp_destroy(struct net_listener *listener)
 {
     struct tcp *t = (struct tcp *)listener;
     tcp_creds_unref(t->creds);
-    tls_files_free(&t->files);
+    tls_files_free(&t->base.files);
     free(t);
 }
 
@@ -244,7 +244,7 @@ static void configure(struct tcp *t, const struct net_listen_options *options)
 
 static int start(struct tcp *t, const struct net_listen_options *options, struct errmsg *err)
 {
-    if (t->secure && tls_files_copy(&t->files, options) < 0)
+    if (t->secure && tls_files_copy(&t->base.files, &options->tls) < 0)
         return errmsg_set(err, "out of memory");
     if (tcp_reload(&t->base, err) < 0)
         return -1;

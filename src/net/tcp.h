@@ -19,7 +19,6 @@ struct tcp {
     int fd;
     bool stalled; /* accept() failed for want of descriptors or memory: wait for the next tick */
     bool secure;
-    struct tls_files files;
     struct tcp_creds *creds; /* for the next connection; NULL: plain */
     struct conn *conns;
     size_t open, max, max_per_peer;

@@ -546,10 +546,10 @@ static void https(struct certs *certs, const char *ca, bool insecure, bool need_
 {
     struct server s;
     struct sender_stats t;
-    struct net_listen_options o = { .host = "127.0.0.1", .cert_file = certs->cert, .key_file = certs->key };
+    struct net_listen_options o = { .host = "127.0.0.1", .tls = { certs->cert, certs->key, NULL } };
     struct sender_options so;
     sender_options_init(&so);
-    o.client_ca_file = need_client ? certs->ca : NULL;
+    o.tls.client_ca = need_client ? certs->ca : NULL;
     so.ca_file = ca;
     so.insecure = insecure;
     so.cert_file = show_client ? certs->client_cert : NULL;

@@ -549,10 +549,23 @@ static void copy_file(const char *from, const char *to)
     assert_int_equal(fclose(out), 0);
 }
 
+struct reload {
+    const struct net_tls_files *files;
+    int rc;
+};
+
 static void reload(struct server *s, void *arg)
 {
     struct errmsg err;
-    *(int *)arg = net_listener_reload(s->listener, &err);
+    struct reload *r = arg;
+    r->rc = net_listener_reload(s->listener, r->files, &err);
+}
+
+static int reload_from(struct server *s, const struct net_tls_files *files)
+{
+    struct reload r = { files, 1 };
+    on_loop(s, reload, &r);
+    return r.rc;
 }
 
 static size_t try_ca(struct server *s, const char *scheme, const char *ca)
@@ -571,10 +584,9 @@ static void reloaded(enum net_transport transport)
     const char *scheme = net_transport_name(transport);
     struct certs before, after;
     struct server s;
-    int rc = 1;
     certs_make(&before);
     certs_make(&after);
-    struct net_listen_options o = { .host = "127.0.0.1", .cert_file = before.cert, .key_file = before.key };
+    struct net_listen_options o = { .host = "127.0.0.1", .tls = { before.cert, before.key, NULL } };
     server_open(&s, transport, &o);
     tasks_allow(&s);
     server_run(&s);
@@ -585,15 +597,18 @@ static void reloaded(enum net_transport transport)
     assert_int_equal(sender_flush(old), 0);
     wait_for(&s, units, 1);
 
+    const struct net_tls_files bad = { before.ca, after.key, NULL }, none = { NULL, NULL, NULL };
+    const struct net_tls_files moved = { after.cert, after.key, NULL };
+    assert_int_equal(reload_from(&s, &bad), -1); /* other names, which are not kept */
+    assert_int_equal(reload_from(&s, &none), -1);
+    assert_int_equal(reload_from(&s, NULL), 0);
     copy_file(before.ca, before.key); /* no key */
-    on_loop(&s, reload, &rc);
-    assert_int_equal(rc, -1);
+    assert_int_equal(reload_from(&s, NULL), -1);
     assert_int_equal(try_ca(&s, scheme, before.ca), 1);
 
     copy_file(after.cert, before.cert);
     copy_file(after.key, before.key);
-    on_loop(&s, reload, &rc);
-    assert_int_equal(rc, 0);
+    assert_int_equal(reload_from(&s, NULL), 0);
     assert_int_equal(try_ca(&s, scheme, before.ca), 0);
     assert_int_equal(try_ca(&s, scheme, after.ca), 1);
     assert_int_equal(send_frames(old, 1, 1, 100), 0); /* goes on with the old ones */
@@ -602,11 +617,13 @@ static void reloaded(enum net_transport transport)
     assert_int_equal(sender_close(old, &t), 0);
     assert_int_equal(t.frames_sent, 2);
     assert_int_equal(t.reconnects, 0);
-    on_loop(&s, reload, &rc);
-    assert_int_equal(rc, 0);
-    wait_for(&s, units, 4);
+    assert_int_equal(reload_from(&s, &moved), 0);
+    copy_file(before.ca, before.cert); /* does not matter any more */
+    assert_int_equal(reload_from(&s, NULL), 0);
+    assert_int_equal(try_ca(&s, scheme, after.ca), 1);
+    wait_for(&s, units, 5);
     (void)server_stop(&s);
-    assert_int_equal(s.units, 4);
+    assert_int_equal(s.units, 5);
     server_free(&s);
     certs_remove(&before);
     certs_remove(&after);

@@ -22,7 +22,7 @@ static int remove_certs(void **state)
 
 static struct net_listen_options tls_options(const char *host)
 {
-    return (struct net_listen_options){ .host = host, .cert_file = certs.cert, .key_file = certs.key };
+    return (struct net_listen_options){ .host = host, .tls = { certs.cert, certs.key, NULL } };
 }
 
 /* Sends 20 frames and expects all of them to arrive (true) or none. Returns the sender's last words. */
@@ -104,7 +104,7 @@ static void test_client_certificate(void **state)
     (void)state;
     struct net_listen_options lo = tls_options("127.0.0.1");
     struct sender_options so = quick_options();
-    lo.client_ca_file = certs.ca;
+    lo.tls.client_ca = certs.ca;
     so.ca_file = certs.ca;
     so.cert_file = certs.client_cert;
     so.key_file = certs.client_key;
@@ -177,7 +177,7 @@ static void test_forced_client_certificate(void **state)
     struct errmsg err = { "" };
     uint8_t frame[50];
     struct net_listen_options lo = tls_options("127.0.0.1");
-    lo.client_ca_file = certs.ca;
+    lo.tls.client_ca = certs.ca;
     server_start(&s, NET_TLS, &lo);
     r.fd = connect_to(SOCK_STREAM, s.port);
     assert_int_equal(tls_creds_client(&r.creds, certs.ca, certs.other_cert, certs.other_key, &err), 0);
@@ -313,12 +313,12 @@ static void test_bad_files(void **state)
     struct errmsg err = { "" };
     struct sender *out = NULL;
     struct net_handler h = { .on_frame = on_octets, .on_stream_error = on_stream_error, .on_body = on_body };
-    struct net_listen_options lo = { .host = "127.0.0.1", .cert_file = "/nonexistent", .key_file = certs.key };
+    struct net_listen_options lo = { .host = "127.0.0.1", .tls = { "/nonexistent", certs.key, NULL } };
     server_open(&s, NET_TCP, NULL);
     assert_int_equal(net_listen(s.loop, NET_TLS, &lo, &h, NULL, &err), -1);
     assert_non_null(strstr(err.text, "/nonexistent"));
     assert_int_equal(net_listen(s.loop, NET_HTTPS, &lo, &h, NULL, &err), -1);
-    lo.key_file = NULL;
+    lo.tls.key = NULL;
     assert_int_equal(net_listen(s.loop, NET_TLS, &lo, &h, NULL, &err), -1);
     server_free(&s);
 
