@@ -164,7 +164,10 @@ static const struct metrics_row net_rows[] = {
 #define NET_ROW(name, text) ROW(net_counters, name, COUNTER, "net_" #name "_total", text),
     NET_COUNTERS(NET_ROW)
 #undef NET_ROW
-        { NULL, METRICS_COUNTER, NULL, 0, false },
+#define NET_ROW(name, text) ROW(net_counters, name, GAUGE, "net_" #name, text),
+        NET_GAUGES(NET_ROW)
+#undef NET_ROW
+            { NULL, METRICS_COUNTER, NULL, 0, false },
 };
 
 static const struct metrics_row api_rows[] = {

@@ -19,7 +19,6 @@
     X(kernel_drops, "datagrams dropped by the kernel: socket buffer full, checksum wrong")                             \
     X(socket_errors, "errors of accept and receive calls")                                                             \
     X(connections, "connections accepted, HTTP included")                                                              \
-    X(connections_open, "of them open now")                                                                            \
     X(connections_refused, "closed at once: over a limit, of all or of one peer")                                      \
     X(connections_idle, "closed because nothing came for too long")                                                    \
     X(connections_stalled, "of them, closed with half a frame waiting")                                                \
@@ -35,9 +34,13 @@
     X(http_refused, "of the requests, answered by the listener: 403, 405, 413, 415, 503, bad gzip")                    \
     X(http_aborted, "of the requests, ended by the client or the time limit before an answer was sent")
 
+/* The same for what is so now. */
+#define NET_GAUGES(X) X(connections_open, "connections open now, HTTP included")
+
 #define NET_COUNTER_FIELD(name, text) uint64_t name;
 struct net_counters {
     NET_COUNTERS(NET_COUNTER_FIELD)
+    NET_GAUGES(NET_COUNTER_FIELD)
 };
 #undef NET_COUNTER_FIELD
 
