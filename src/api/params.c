@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "api/internal.h"
+#include "base/near.h"
 #include "base/num.h"
 #include "query/when.h"
 
@@ -23,10 +24,18 @@ static bool is_known(const struct check *c, const char *name)
     return false;
 }
 
+static bool unknown(struct check *c, const char *name)
+{
+    static const char *const none[] = { NULL };
+    const char *near = near_word(name, strlen(name), c->r->route->params == NULL ? none : c->r->route->params);
+    return near == NULL ? api_problem(c->reply, 400, "unknown parameter '%.64s'", name)
+                        : api_problem(c->reply, 400, "unknown parameter '%.64s', did you mean '%s'?", name, near);
+}
+
 static bool check_one(struct check *c, const char *name, size_t name_len, const char *value, size_t len)
 {
     if (strlen(name) != name_len || !is_known(c, name))
-        return api_problem(c->reply, 400, "unknown parameter '%.64s'", name);
+        return unknown(c, name);
     if (value != NULL && strlen(value) != len)
         return api_problem_at(c->reply, name, strlen(value), "a NUL character");
     for (size_t i = 0; i < c->count; i++)

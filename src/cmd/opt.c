@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/near.h"
 #include "base/num.h"
 
 #define HELP_COLUMN  30
@@ -73,6 +74,21 @@ static int take_value(const struct opt *o, struct words *w, const char *attached
     return store(o, dest, attached, err);
 }
 
+static int unknown_option(const struct opt_command *command, const char *word, size_t len, struct errmsg *err)
+{
+    const char *near = NULL;
+    size_t best = near_allowed(len) + 1;
+    for (const struct opt *o = command->opts; o->name != NULL; o++) {
+        size_t d = o->kind == OPT_TITLE ? best : near_distance(word, len, o->name, strlen(o->name), best);
+        if (d < best) {
+            best = d;
+            near = o->name;
+        }
+    }
+    return errmsg_set(err, "unknown option --%.*s%s%s%s", (int)len, word, near != NULL ? ", did you mean --" : "",
+                      near != NULL ? near : "", near != NULL ? "?" : "");
+}
+
 static int take_long(const struct opt_command *command, struct words *w, const char *word, void *dest,
                      struct errmsg *err)
 {
@@ -80,7 +96,7 @@ static int take_long(const struct opt_command *command, struct words *w, const c
     size_t len = equals != NULL ? (size_t)(equals - word) : strlen(word);
     const struct opt *o = find_name(command->opts, word, len);
     if (o == NULL)
-        return errmsg_set(err, "unknown option --%.*s", (int)len, word);
+        return unknown_option(command, word, len, err);
     return take_value(o, w, equals != NULL ? equals + 1 : NULL, dest, err);
 }
 
@@ -164,11 +180,16 @@ static void print_option(const struct opt *o)
     print_help_text(o->help);
 }
 
+const char *opt_status(const struct opt_command *command)
+{
+    return command->status != NULL ? command->status : USUAL_STATUS;
+}
+
 void opt_help(const struct opt_command *command)
 {
     printf("Usage: %s\n\n%s\n", command->usage, command->about);
     for (const struct opt *o = command->opts; o->name != NULL; o++)
         print_option(o);
     printf("  -h, --help                  this text\n\nExamples:\n%s", command->examples);
-    printf("\nExit status: %s.\n", command->status != NULL ? command->status : USUAL_STATUS);
+    printf("\nExit status: %s.\n", opt_status(command));
 }

@@ -64,4 +64,7 @@ enum opt_result opt_parse_many(const struct opt_command *command, int argc, char
 /* Prints the help of a command to standard output. */
 void opt_help(const struct opt_command *command);
 
+/* What its exit statuses mean. */
+const char *opt_status(const struct opt_command *command);
+
 #endif

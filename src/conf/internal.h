@@ -71,9 +71,6 @@ void conf_key_env(const struct conf_key *key, char out[CONF_PATH_MAX + 8]);
  */
 bool conf_key_suggest(const char *prefix, const char *name, char out[CONF_PATH_MAX]);
 
-/* Insertions, deletions, changes and swaps of neighbours between two texts, at most `max` + 1. Case does not count. */
-unsigned conf_distance(const char *a, const char *b, unsigned max);
-
 /* Appends the limits of a key's values as "1ms..10s", "interval|always|off"; nothing if there are none. */
 void conf_key_limits(const struct conf_key *key, struct buf *out);
 

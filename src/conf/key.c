@@ -1,9 +1,8 @@
 #include <ctype.h>
 #include <string.h>
 
+#include "base/near.h"
 #include "conf/internal.h"
-
-#define SUGGEST_MAX 40 /* longest name that is compared */
 
 enum { RESTART, RELOAD };
 
@@ -50,48 +49,15 @@ void conf_key_env(const struct conf_key *key, char out[CONF_PATH_MAX + 8])
     out[at] = '\0';
 }
 
-static unsigned least(unsigned a, unsigned b)
-{
-    return a < b ? a : b;
-}
-
-static bool same(char a, char b)
-{
-    return tolower((unsigned char)a) == tolower((unsigned char)b);
-}
-
-unsigned conf_distance(const char *a, const char *b, unsigned max)
-{
-    /* Three rows of the usual table: row[i % 3][j] is the distance of the first i octets of a and j of b. */
-    unsigned row[3][SUGGEST_MAX + 1];
-    size_t na = strnlen(a, SUGGEST_MAX + 1), nb = strnlen(b, SUGGEST_MAX + 1);
-    if (na > SUGGEST_MAX || nb > SUGGEST_MAX)
-        return max + 1;
-    for (size_t j = 0; j <= nb; j++)
-        row[0][j] = (unsigned)j;
-    for (size_t i = 1; i <= na; i++) {
-        unsigned *now = row[i % 3];
-        const unsigned *last = row[(i + 2) % 3], *before = row[(i + 1) % 3];
-        now[0] = (unsigned)i;
-        for (size_t j = 1; j <= nb; j++) {
-            now[j] = least(last[j], now[j - 1]) + 1;
-            now[j] = least(now[j], last[j - 1] + (same(a[i - 1], b[j - 1]) ? 0 : 1));
-            if (i > 1 && j > 1 && same(a[i - 1], b[j - 2]) && same(a[i - 2], b[j - 1]))
-                now[j] = least(now[j], before[j - 2] + 1);
-        }
-    }
-    return least(row[na % 3][nb], max + 1);
-}
-
 /* Keeps the nearest candidate. */
 struct nearest {
-    unsigned distance;
+    size_t distance;
     char *out;
 };
 
 static void offer(struct nearest *best, const char *name, const char *path, size_t path_len, const char *part)
 {
-    unsigned distance = conf_distance(name, part, best->distance);
+    size_t distance = near_distance(name, strlen(name), part, strlen(part), best->distance);
     if (distance >= best->distance || path_len >= CONF_PATH_MAX)
         return;
     best->distance = distance;
@@ -114,9 +80,9 @@ static void offer_sibling(struct nearest *best, const char *prefix, const char *
 
 bool conf_key_suggest(const char *prefix, const char *name, char out[CONF_PATH_MAX])
 {
-    size_t len = strnlen(name, SUGGEST_MAX + 1);
+    size_t len = strlen(name);
     struct nearest best = { len < 3 ? 2 : len < 6 ? 3 : 4, out }; /* nearer than this */
-    unsigned far = best.distance;
+    size_t far = best.distance;
     for (size_t i = 0; i < CONF_KEY_COUNT; i++)
         offer_sibling(&best, prefix, name, conf_keys[i].path);
     if (best.distance < far)

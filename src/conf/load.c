@@ -4,6 +4,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/near.h"
 #include "base/utf8.h"
 #include "conf/internal.h"
 
@@ -207,7 +208,7 @@ static void warn_env(const char *name, size_t len, struct conf_errors *errs)
     text[len] = '\0';
     for (size_t i = 0; i < CONF_KEY_COUNT; i++) {
         conf_key_env(&conf_keys[i], env);
-        if (conf_distance(text, env, 2) <= 2) {
+        if (near_distance(text, len, env, strlen(env), 2) <= 2) {
             conf_errors_warn(errs, "%s: unknown variable, did you mean %s?", text, env);
             return;
         }

@@ -7,6 +7,7 @@
 #include "base/buf.h"
 #include "base/ip.h"
 #include "base/json_out.h"
+#include "base/near.h"
 #include "base/num.h"
 #include "base/utf8.h"
 #include "guard.h"
@@ -603,6 +604,34 @@ static void test_buf(void **state)
     buf_free(&b);
 }
 
+static size_t distance(const char *a, const char *b, size_t max)
+{
+    return near_distance(a, strlen(a), b, strlen(b), max);
+}
+
+static void test_near(void **state)
+{
+    (void)state;
+    assert_int_equal(distance("interval", "interval", 9), 0);
+    assert_int_equal(distance("Interval", "interval", 9), 0);
+    assert_int_equal(distance("intervall", "interval", 9), 1);
+    assert_int_equal(distance("itnerval", "interval", 9), 1);
+    assert_int_equal(distance("", "abc", 9), 3);
+    assert_int_equal(distance("kitten", "sitting", 9), 3);
+    assert_int_equal(distance("kitten", "sitting", 1), 2);
+    char far[100];
+    memset(far, 'x', sizeof(far) - 1);
+    far[sizeof(far) - 1] = '\0';
+    assert_int_equal(distance(far, far, 3), 4);
+
+    static const char *const words[] = { "limit", "from", "format", NULL };
+    assert_string_equal(near_word("fomat", 5, words), "format");
+    assert_string_equal(near_word("lmiit", 5, words), "limit");
+    assert_string_equal(near_word("frm", 3, words), "from");
+    assert_null(near_word("colour", 6, words));
+    assert_null(near_word("", 0, words));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -618,6 +647,7 @@ int main(void)
         cmocka_unit_test(test_host_port),
         cmocka_unit_test(test_num),
         cmocka_unit_test(test_buf),
+        cmocka_unit_test(test_near),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -286,22 +286,6 @@ static void test_listen(void **state)
     assert_int_equal(conf_listen_parse(&key, far, &mem, &l, &err), -1);
 }
 
-static void test_distance(void **state)
-{
-    (void)state;
-    assert_int_equal(conf_distance("interval", "interval", 9), 0);
-    assert_int_equal(conf_distance("Interval", "interval", 9), 0);
-    assert_int_equal(conf_distance("intervall", "interval", 9), 1);
-    assert_int_equal(conf_distance("itnerval", "interval", 9), 1);
-    assert_int_equal(conf_distance("", "abc", 9), 3);
-    assert_int_equal(conf_distance("kitten", "sitting", 9), 3);
-    assert_int_equal(conf_distance("kitten", "sitting", 1), 2);
-    char far[100];
-    memset(far, 'x', sizeof(far) - 1);
-    far[sizeof(far) - 1] = '\0';
-    assert_int_equal(conf_distance(far, far, 3), 4);
-}
-
 static void test_suggest(void **state)
 {
     (void)state;
@@ -361,7 +345,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_bool),      cmocka_unit_test(test_number),       cmocka_unit_test(test_size),
         cmocka_unit_test(test_duration),  cmocka_unit_test(test_percent_enum), cmocka_unit_test(test_texts),
-        cmocka_unit_test(test_addresses), cmocka_unit_test(test_listen),       cmocka_unit_test(test_distance),
+        cmocka_unit_test(test_addresses), cmocka_unit_test(test_listen),
         cmocka_unit_test(test_suggest),   cmocka_unit_test(test_table),
     };
     return cmocka_run_group_tests(tests, NULL, teardown);
