@@ -30,19 +30,24 @@
 /* Exit statuses. */
 enum { EXIT_OK = 0, EXIT_BAD_INPUT = 1, EXIT_USAGE = 2 };
 
-extern const struct opt_command cmd_check_help, cmd_decode_help, cmd_demo_help, cmd_encode_help, cmd_flow_help,
-    cmd_import_help, cmd_search_help, cmd_serve_help;
+extern const struct opt_command cmd_check_help, cmd_completion_help, cmd_man_help, cmd_decode_help, cmd_demo_help,
+    cmd_encode_help, cmd_flow_help, cmd_import_help, cmd_search_help, cmd_serve_help;
+
+/* The sub-commands, one after the other; NULL behind the last one. */
+const struct opt_command *cmd_help_at(size_t i);
 
 /* What duck.h starts this executable with. */
 #define QUERY_WORKER "query-worker"
 
 /* argv[0] is the name of the sub-command. Returns the exit status. */
 int cmd_check(int argc, char **argv);
+int cmd_completion(int argc, char **argv);
 int cmd_decode(int argc, char **argv);
 int cmd_demo(int argc, char **argv);
 int cmd_encode(int argc, char **argv);
 int cmd_flow(int argc, char **argv);
 int cmd_import(int argc, char **argv);
+int cmd_man(int argc, char **argv);
 int cmd_query_worker(int argc, char **argv);
 int cmd_search(int argc, char **argv);
 int cmd_serve(int argc, char **argv);

@@ -4,6 +4,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/near.h"
 #include "cmd/cmd.h"
 #include "cmd/report.h"
 #include "hep/hep.h"
@@ -12,16 +13,27 @@ static const struct {
     const struct opt_command *help;
     int (*run)(int argc, char **argv);
 } commands[] = {
-    { &cmd_serve_help, cmd_serve },
-    { &cmd_decode_help, cmd_decode },
-    { &cmd_encode_help, cmd_encode },
-    { &cmd_demo_help, cmd_demo },
-    { &cmd_import_help, cmd_import },
-    { &cmd_search_help, cmd_search },
-    { &cmd_flow_help, cmd_flow },
-    { &cmd_check_help, cmd_check },
+    { &cmd_serve_help, cmd_serve }, { &cmd_decode_help, cmd_decode }, { &cmd_encode_help, cmd_encode },
+    { &cmd_demo_help, cmd_demo },   { &cmd_import_help, cmd_import }, { &cmd_search_help, cmd_search },
+    { &cmd_flow_help, cmd_flow },   { &cmd_check_help, cmd_check },   { &cmd_completion_help, cmd_completion },
+    { &cmd_man_help, cmd_man },
 };
 #define COMMAND_COUNT (sizeof(commands) / sizeof(commands[0]))
+
+const struct opt_command *cmd_help_at(size_t i)
+{
+    return i < COMMAND_COUNT ? commands[i].help : NULL;
+}
+
+static int unknown_command(const char *word)
+{
+    const char *names[COMMAND_COUNT + 1] = { NULL };
+    for (size_t i = 0; i < COMMAND_COUNT; i++)
+        names[i] = commands[i].help->name;
+    const char *near = near_word(word, strlen(word), names);
+    return near == NULL ? report_usage(NULL, "unknown command '%s'", word)
+                        : report_usage(NULL, "unknown command '%s', did you mean '%s'?", word, near);
+}
 
 static int print_help(void)
 {
@@ -72,5 +84,5 @@ int main(int argc, char **argv)
     }
     if (word[0] == '\0')
         return report_usage(NULL, "no command given");
-    return report_usage(NULL, "unknown command '%s'", word);
+    return unknown_command(word);
 }
