@@ -73,12 +73,11 @@ static void put_value(struct buf *out, unsigned column, const struct record_colu
     }
 }
 
-void row_json(struct buf *out, enum record_table table, const struct record_cell *cells,
-              const struct store_columns *columns)
+void row_json_members(struct buf *out, enum record_table table, const struct record_cell *cells,
+                      const struct store_columns *columns)
 {
     const struct record_schema *s = record_schema(table);
     bool first = true;
-    buf_putc(out, '{');
     json_out_key(out, &first, "table");
     json_out_text(out, s->name);
     for (size_t i = 0; i < s->count; i++) {
@@ -87,5 +86,12 @@ void row_json(struct buf *out, enum record_table table, const struct record_cell
         json_out_key(out, &first, s->columns[i].name);
         put_value(out, (unsigned)i, &s->columns[i], &cells[i]);
     }
+}
+
+void row_json(struct buf *out, enum record_table table, const struct record_cell *cells,
+              const struct store_columns *columns)
+{
+    buf_putc(out, '{');
+    row_json_members(out, table, cells, columns);
     buf_putc(out, '}');
 }

@@ -15,4 +15,8 @@
 void row_json(struct buf *out, enum record_table table, const struct record_cell *cells,
               const struct store_columns *columns);
 
+/* The same without the braces, for an object that has further members; "table" is always among these. */
+void row_json_members(struct buf *out, enum record_table table, const struct record_cell *cells,
+                      const struct store_columns *columns);
+
 #endif
