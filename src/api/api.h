@@ -5,8 +5,10 @@
  *   request   what libmicrohttpd calls: route, checks, body, handler
  *   guard     who may: token, Host, other sites
  *   params    the query string, strictly
+ *   gzip      answers in gzip
  *   reply     answers: octets or a stream of pieces; errors as application/problem+json (RFC 9457)
  *   rows      rows as JSON or JSON lines, a piece at a time
+ *   page/     the page at /, built in by cmake/embed.cmake
  *   gate      at most so many searches at once, the others wait in a bounded queue
  *   conn      connections: time limits, and who went away while a search ran
  *   health    reasons not to be well

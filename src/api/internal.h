@@ -113,6 +113,8 @@ struct api_reply {
     unsigned retry_after;  /* seconds, 0: none */
     const char *allow;     /* of a 405 */
     bool html;             /* a page of ours, not data */
+    const char *etag;      /* static, with its quotes; NULL: none. The same content is not sent again */
+    bool gzip;             /* it goes out compressed: for reply.c */
     struct buf body;
     struct api_stream stream; /* next NULL: it is the body */
 };

@@ -2,9 +2,11 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "api/gzip.h"
 #include "api/internal.h"
 #include "base/json_out.h"
 
+#define GZIP_LEAST 1024                /* octets: less is a packet either way */
 #define PIECE_KEPT ((size_t)512 << 10) /* octets of memory that a stream keeps while the client takes its time */
 
 void api_reply_init(struct api_reply *reply)
@@ -89,19 +91,26 @@ static void add_security(struct MHD_Response *response, bool html)
 {
     add(response, "X-Content-Type-Options", "nosniff");
     add(response, "Content-Security-Policy",
-        html ? "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'; base-uri 'none'"
+        html ? "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; frame-ancestors 'none'; "
+               "base-uri 'none'; form-action 'self'"
              : "default-src 'none'; frame-ancestors 'none'; sandbox");
     add(response, "Referrer-Policy", "no-referrer");
     add(response, "Cross-Origin-Resource-Policy", "same-origin");
     add(response, "Cross-Origin-Opener-Policy", "same-origin");
-    add(response, "Cache-Control", "no-store");
+    add(response, "Cache-Control", html ? "no-cache" : "no-store");
 }
 
 static void add_headers(struct MHD_Response *response, const struct api_reply *reply)
 {
     char text[128];
     add(response, MHD_HTTP_HEADER_CONTENT_TYPE, reply->type);
+    if (reply->gzip)
+        add(response, MHD_HTTP_HEADER_CONTENT_ENCODING, "gzip");
+    if (gzip_pays(reply->type))
+        add(response, MHD_HTTP_HEADER_VARY, MHD_HTTP_HEADER_ACCEPT_ENCODING);
     add_security(response, reply->html);
+    if (reply->etag != NULL)
+        add(response, MHD_HTTP_HEADER_ETAG, reply->etag);
     if (reply->allow != NULL)
         add(response, MHD_HTTP_HEADER_ALLOW, reply->allow);
     if (reply->status == 401)
@@ -145,41 +154,59 @@ static void add_result(struct MHD_Response *response, const struct api_stream *s
 struct flowing {
     struct api_stream stream;
     struct MHD_Response *response;
-    struct buf piece;
-    size_t taken;
-    bool last; /* the piece is the last one */
+    struct gzip *gzip; /* NULL: as it is */
+    struct buf piece, zipped;
+    size_t taken; /* of what goes out */
+    bool last;    /* the piece is the last one */
 };
+
+/* What goes out of the piece. */
+static const struct buf *outgoing(const struct flowing *f)
+{
+    return f->gzip != NULL ? &f->zipped : &f->piece;
+}
 
 static void flowing_free(void *arg)
 {
     struct flowing *f = arg;
     free_stream(&f->stream);
     buf_free(&f->piece);
+    buf_free(&f->zipped);
+    gzip_free(f->gzip);
     free(f);
 }
 
-/* Makes the next piece that is not empty; 0 at the end, -1 on an error. */
+static bool zip(struct flowing *f)
+{
+    buf_reset(&f->zipped);
+    return f->gzip == NULL || gzip_put(f->gzip, f->piece.ptr, f->piece.len, f->last, &f->zipped);
+}
+
+/* Makes the next piece that gives something; 0 at the end, -1 on an error. */
 static int refill(struct flowing *f)
 {
     struct errmsg err = { "" };
     f->taken = 0;
     if (f->piece.cap > PIECE_KEPT)
         buf_free(&f->piece);
-    buf_reset(&f->piece);
-    while (!f->last && f->piece.len == 0) {
+    buf_reset(&f->zipped);
+    do {
+        buf_reset(&f->piece);
+        if (f->last)
+            return 0;
         int rc = f->stream.next(f->stream.ctx, &f->piece, &err);
-        if (rc < 0 || f->piece.failed)
-            return -1;
         f->last = rc == 0;
-    }
-    return f->piece.len > 0;
+        if (rc < 0 || f->piece.failed || !zip(f))
+            return -1;
+    } while (outgoing(f)->len == 0);
+    return 1;
 }
 
 static ssize_t on_read(void *arg, uint64_t pos, char *to, size_t max)
 {
     struct flowing *f = arg;
     (void)pos;
-    if (f->taken == f->piece.len) {
+    if (f->taken == outgoing(f)->len) {
         int rc = refill(f);
         if (rc < 0)
             return MHD_CONTENT_READER_END_WITH_ERROR;
@@ -188,12 +215,14 @@ static ssize_t on_read(void *arg, uint64_t pos, char *to, size_t max)
             return MHD_CONTENT_READER_END_OF_STREAM;
         }
     }
-    size_t n = f->piece.len - f->taken < max ? f->piece.len - f->taken : max;
-    memcpy(to, f->piece.ptr + f->taken, n);
+    const struct buf *out = outgoing(f);
+    size_t n = out->len - f->taken < max ? out->len - f->taken : max;
+    memcpy(to, out->ptr + f->taken, n);
     f->taken += n;
     return (ssize_t)n;
 }
 
+/* The first piece is there already. */
 static struct MHD_Response *make_stream(struct api_reply *reply)
 {
     struct flowing *f = calloc(1, sizeof(*f));
@@ -208,6 +237,13 @@ static struct MHD_Response *make_stream(struct api_reply *reply)
     f->piece = reply->body;
     reply->stream.next = NULL;
     buf_init(&reply->body, API_BODY_MAX);
+    buf_init(&f->zipped, API_BODY_MAX + (API_BODY_MAX >> 4));
+    f->gzip = reply->gzip ? gzip_new() : NULL;
+    reply->gzip = f->gzip != NULL && zip(f);
+    if (!reply->gzip) { /* without, then: nothing has gone out yet */
+        gzip_free(f->gzip);
+        f->gzip = NULL;
+    }
     return f->response;
 }
 
@@ -227,18 +263,49 @@ static bool begin_stream(struct api_reply *reply)
     return rc > 0;
 }
 
+/* Replaces the body by its compressed form. */
+static bool zip_body(struct buf *b)
+{
+    struct buf zipped;
+    struct gzip *g = gzip_new();
+    buf_init(&zipped, b->max);
+    bool done = g != NULL && gzip_put(g, b->ptr, b->len, true, &zipped);
+    gzip_free(g);
+    if (!done) {
+        buf_free(&zipped);
+        return false;
+    }
+    buf_free(b);
+    *b = zipped;
+    return true;
+}
+
 static struct MHD_Response *make_plain(struct api_reply *reply)
 {
-    const struct buf *b = &reply->body;
+    struct buf *b = &reply->body;
     if (b->failed)
         (void)api_problem(reply, 500, "the answer is too large");
+    reply->gzip = reply->gzip && b->len >= GZIP_LEAST && zip_body(b);
     return MHD_create_response_from_buffer(b->len, b->len == 0 ? (void *)(uintptr_t) "" : b->ptr,
                                            MHD_RESPMEM_MUST_COPY);
 }
 
+/* What the client has already is not sent again (RFC 9110 section 13.1.2). */
+static void check_etag(struct api_request *r, struct api_reply *reply)
+{
+    const char *has = MHD_lookup_connection_value(r->mc, MHD_HEADER_KIND, MHD_HTTP_HEADER_IF_NONE_MATCH);
+    if (reply->etag == NULL || has == NULL || strstr(has, reply->etag) == NULL)
+        return;
+    reply->status = 304;
+    buf_reset(&reply->body);
+}
+
 enum MHD_Result api_reply_send(struct api_request *r, struct api_reply *reply)
 {
+    check_etag(r, reply);
     bool more = reply->stream.next != NULL && begin_stream(reply);
+    reply->gzip = gzip_pays(reply->type) &&
+                  gzip_accepted(MHD_lookup_connection_value(r->mc, MHD_HEADER_KIND, MHD_HTTP_HEADER_ACCEPT_ENCODING));
     struct MHD_Response *response = more ? make_stream(reply) : make_plain(reply);
     if (response == NULL)
         return MHD_NO;

@@ -1,6 +1,8 @@
-/* GET /api/v1/message: one row with its payload, or the payload's octets alone. */
+/* GET /api/v1/message: one row with its payload, taken apart; or the payload's octets alone. */
 #include "api/internal.h"
+#include "query/detail.h"
 #include "query/row_json.h"
+#include "rtp/rtcp_json.h"
 
 struct message {
     struct buf *out;
@@ -8,6 +10,21 @@ struct message {
     bool raw;
     bool found;
 };
+
+/* What the payload says, as a member of its own. */
+static void put_detail(struct buf *out, enum record_table table, const struct record_cell *cells)
+{
+    struct hep_slice payload = cells[RECORD_COL_payload].octets;
+    size_t before = out->len;
+    if (table == RECORD_SIP) {
+        buf_puts(out, ",\"sip\":");
+        detail_sip(out, payload);
+    } else if (cells[RECORD_COL_payload_type].number == HEP_TYPE_RTCP) {
+        buf_puts(out, ",\"rtcp\":");
+        if (!rtcp_json(out, payload.ptr, payload.len) && !out->failed)
+            out->len = before; /* as JSON already, or none at all */
+    }
+}
 
 static int on_row(void *arg, enum record_table table, const struct record_cell *cells,
                   const struct store_columns *columns)
@@ -20,8 +37,11 @@ static int on_row(void *arg, enum record_table table, const struct record_cell *
         buf_put(m->out, cells[RECORD_COL_payload].octets.ptr, cells[RECORD_COL_payload].octets.len);
         return 1;
     }
-    row_json(m->out, table, cells, columns);
-    buf_putc(m->out, '\n');
+    buf_putc(m->out, '{');
+    row_json_members(m->out, table, cells, columns);
+    if (!cells[RECORD_COL_payload].null)
+        put_detail(m->out, table, cells);
+    buf_puts(m->out, "}\n");
     return 1;
 }
 

@@ -1,4 +1,4 @@
-/* The state of the server: /health, /ready, /metrics, and a page that says what is where. */
+/* The state of the server: /health, /ready, /metrics. */
 #include "api/internal.h"
 #include "base/json_out.h"
 
@@ -50,22 +50,4 @@ void api_get_metrics(struct api_request *r, struct api_reply *reply)
     reply->type = "text/plain; version=0.0.4; charset=utf-8";
     if (s->metrics != NULL)
         s->metrics(s->arg, &reply->body);
-}
-
-void api_get_page(struct api_request *r, struct api_reply *reply)
-{
-    (void)r;
-    reply->type = "text/html; charset=utf-8";
-    reply->html = true;
-    buf_puts(&reply->body,
-             "<!doctype html>\n<html lang=\"en\"><meta charset=\"utf-8\"><title>hepcat</title>\n"
-             "<meta name=\"viewport\" content=\"width=device-width\">\n"
-             "<style>body{font:16px/1.5 system-ui,sans-serif;max-width:44em;margin:2em auto;padding:0 1em}</style>\n"
-             "<h1>hepcat</h1>\n<p>The server runs. Send HEP to its port 9060 and ask:</p>\n"
-             "<pre>hepcat search --from -15m\nhepcat search 'method:INVITE from:+1555*'\nhepcat flow CALL-ID</pre>\n"
-             "<ul>\n<li><a href=\"/api/v1/search?limit=20\">/api/v1/search</a>: messages\n"
-             "<li>/api/v1/flow?call_id=...: all messages of a call\n"
-             "<li><a href=\"/api/v1/senders\">/api/v1/senders</a>: who sends\n"
-             "<li><a href=\"/health\">/health</a>, <a href=\"/ready\">/ready</a>, "
-             "<a href=\"/metrics\">/metrics</a>\n</ul>\n</html>\n");
 }

@@ -10,9 +10,14 @@ static const char *const message_params[] = { "seq", "ts", "raw", NULL };
 
 static const char *const senders_params[] = { "limit", NULL };
 
+static const char *const page_params[] = { "q", "span", "call", NULL }; /* read by the page */
+
 /* A path of several methods has a row for each. */
 static const struct api_route routes[] = {
-    { .path = "/", .method = "GET", .handle = api_get_page },
+    { .path = "/", .method = "GET", .params = page_params, .handle = api_get_page },
+    { .path = "/page.js", .method = "GET", .handle = api_get_page },
+    { .path = "/page.css", .method = "GET", .handle = api_get_page },
+    { .path = "/api/v1/openapi.yaml", .method = "GET", .handle = api_get_page },
     { .path = "/health", .method = "GET", .open = true, .handle = api_get_health },
     { .path = "/ready", .method = "GET", .open = true, .handle = api_get_ready },
     { .path = "/metrics", .method = "GET", .handle = api_get_metrics },

@@ -5,8 +5,10 @@
 #include <poll.h>
 #include <sys/socket.h>
 #include <unistd.h>
+#include <zlib.h>
 
 #include "api/api.h"
+#include "api/gzip.h"
 #include "api/internal.h"
 #include "fake_store.h"
 #include "testlib.h"
@@ -178,6 +180,15 @@ static const char *header_of(const struct answer *a, const char *name)
     return at != NULL && at < a->body ? at + strlen(name) : NULL;
 }
 
+static int status_with(const struct world *w, const char *target, const char *headers)
+{
+    struct answer a;
+    get(w, target, headers, &a);
+    int status = a.status;
+    answer_free(&a);
+    return status;
+}
+
 static json_t *get_json(const struct world *w, const char *target, int status)
 {
     struct answer a;
@@ -185,7 +196,7 @@ static json_t *get_json(const struct world *w, const char *target, int status)
     get(w, target, "", &a);
     if (a.status != status)
         fail_msg("%s: %s", target, a.text);
-    json_t *j = json_loadb(a.body, a.body_len, JSON_REJECT_DUPLICATES, &err);
+    json_t *j = json_loadb(a.body, a.body_len, JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL, &err);
     if (j == NULL)
         fail_msg("%s: %s: %s", target, err.text, a.body);
     answer_free(&a);
@@ -358,6 +369,71 @@ static void errors_of_the_store_are_told(void **state)
 
 /* ------------------------------------------------------------------------------------------------ others */
 
+/* The octets that a gzip stream stands for, terminated. */
+static char *unzip(const char *octets, size_t len)
+{
+    z_stream z = { .next_in = (Bytef *)(uintptr_t)octets, .avail_in = (uInt)len };
+    size_t cap = (size_t)8 << 20;
+    char *plain = malloc(cap + 1);
+    assert_int_equal(inflateInit2(&z, 15 + 16), Z_OK);
+    z.next_out = (Bytef *)plain;
+    z.avail_out = (uInt)cap;
+    assert_int_equal(inflate(&z, Z_FINISH), Z_STREAM_END);
+    plain[cap - z.avail_out] = '\0';
+    (void)inflateEnd(&z);
+    return plain;
+}
+
+static void answers_are_compressed(void **state)
+{
+    static const char *const targets[] = { "/", "/api/v1/search?format=jsonl&payload=1&limit=2000",
+                                           "/api/v1/search?limit=2000&payload=1&timeout=30" };
+    struct world *w = *state;
+    struct api_options o = usual(w);
+    for (uint64_t i = 10; i < 1500; i++)
+        (void)fake_store_sip(&w->store, NOW + (int64_t)i * 1000000, i, "call-2", "OPTIONS", -1);
+    serve(w, &o);
+    for (size_t i = 0; i < COUNT_OF(targets); i++) {
+        struct answer plain, zipped;
+        get(w, targets[i], "", &plain);
+        assert_null(header_of(&plain, "Content-Encoding:"));
+        assert_non_null(header_of(&plain, "Vary: Accept-Encoding"));
+        get(w, targets[i], "Accept-Encoding: br, gzip;q=0.5\r\n", &zipped);
+        assert_non_null(header_of(&zipped, "Content-Encoding: gzip"));
+        assert_true(zipped.body_len < plain.body_len / 2);
+        char *text = unzip(zipped.body, zipped.body_len);
+        assert_string_equal(text, plain.body);
+        free(text);
+        answer_free(&plain);
+        answer_free(&zipped);
+    }
+    struct answer a;
+    get(w, "/", "Accept-Encoding: gzip;q=0, identity\r\n", &a);
+    assert_null(header_of(&a, "Content-Encoding:"));
+    answer_free(&a);
+}
+
+static void gzip_is_negotiated(void **state)
+{
+    static const struct {
+        const char *value;
+        bool want;
+    } rows[] = {
+        { NULL, false },           { "", false },           { "gzip", true },           { "GZip", true },
+        { "identity", false },     { "*", true },           { "br , gzip", true },      { "gzip;q=0", false },
+        { "gzip;q=0.000", false }, { "gzip; q=0.1", true }, { "gzippo", false },        { "x;q=1,gzip;q=0,*", false },
+        { ",,gzip", true },        { ";;;", false },        { "deflate;q=1;a", false },
+    };
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(rows); i++)
+        if (gzip_accepted(rows[i].value) != rows[i].want)
+            fail_msg("%s", rows[i].value);
+    assert_true(gzip_pays("application/json"));
+    assert_true(gzip_pays("text/html; charset=utf-8"));
+    assert_false(gzip_pays("text/event-stream"));
+    assert_false(gzip_pays("application/vnd.tcpdump.pcap"));
+}
+
 static void flows_answer(void **state)
 {
     struct world *w = *state;
@@ -388,6 +464,7 @@ static void messages_are_found_by_place(void **state)
     json_t *j = get_json(w, "/api/v1/message?seq=2&ts=2026-01-01T00:00:02.000000Z", 200);
     assert_string_equal(text(j, "payload"), "AP8NCg==");
     assert_string_equal(text(j, "payload_encoding"), "base64");
+    assert_non_null(json_object_get(json_object_get(j, "sip"), "problems"));
     json_decref(j);
     get(w, "/api/v1/message?seq=2&ts=1767225602&raw=1", "", &a);
     assert_int_equal(a.status, 200);
@@ -437,8 +514,17 @@ static void state_is_told(void **state)
     answer_free(&a);
     get(w, "/", "", &a);
     assert_non_null(strstr(a.body, "<!doctype html>"));
-    assert_non_null(header_of(&a, "Content-Security-Policy: default-src 'none'"));
+    assert_non_null(header_of(&a, "Content-Security-Policy: default-src 'none'; script-src 'self'"));
+    const char *tag = header_of(&a, "ETag: ");
+    assert_non_null(tag);
+    char again[64];
+    (void)snprintf(again, sizeof(again), "If-None-Match: %.20s\r\n", tag);
     answer_free(&a);
+    assert_int_equal(status_with(w, "/", again), 304);
+    assert_int_equal(status_with(w, "/", "If-None-Match: \"x\"\r\n"), 200);
+    assert_int_equal(status_with(w, "/page.js", ""), 200);
+    assert_int_equal(status_with(w, "/page.css", ""), 200);
+    assert_int_equal(status_with(w, "/api/v1/openapi.yaml", ""), 200);
 }
 
 static void senders_are_listed(void **state)
@@ -603,15 +689,6 @@ static void ten_thousand_headers(void **state)
 }
 
 /* ------------------------------------------------------------------------------------------------ who may */
-
-static int status_with(const struct world *w, const char *target, const char *headers)
-{
-    struct answer a;
-    get(w, target, headers, &a);
-    int status = a.status;
-    answer_free(&a);
-    return status;
-}
 
 static void a_token_is_asked_for(void **state)
 {
@@ -890,6 +967,8 @@ int main(void)
         TEST(long_answers_come_in_pieces),
         TEST(errors_of_the_store_are_told),
         TEST(flows_answer),
+        TEST(answers_are_compressed),
+        TEST(gzip_is_negotiated),
         TEST(messages_are_found_by_place),
         TEST(state_is_told),
         TEST(senders_are_listed),
