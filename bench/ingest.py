@@ -105,14 +105,14 @@ class Server:
 def settle(server: Server) -> dict[str, float]:
     """Until everything received is stored and sealed, and the merges are done."""
     last, same = None, 0
-    for _ in range(1200):
+    for _ in range(240):
         m = server.metrics()
-        now = (m["hepcat_messages_received_total"], m.get("hepcat_hot_rows"), m.get("hepcat_merges_total"))
+        now = (m["hepcat_messages_received_total"], m.get("hepcat_store_hot_rows"), m.get("hepcat_store_merges_total"))
         same = same + 1 if now == last else 0
         last = now
-        if same >= 20 and (m.get("hepcat_hot_rows", 0) == 0 or same >= 350):
+        if same >= 4 and (m.get("hepcat_store_hot_rows", 0) == 0 or same >= 70):
             break
-        time.sleep(0.2)
+        time.sleep(1)
     return server.metrics()
 
 
@@ -139,36 +139,48 @@ def latencies(server: Server, stop: threading.Event, out: list[float]) -> None:
             stop.wait(0.2)
 
 
-def case(build: Path, args, name: str, kind: str, rate: int, connections: int, frames: Path) -> None:
+def blast(build: Path, args, server: Server, kind: str, rate: int, connections: int, frames: Path) -> list[float]:
+    """Frames sent, seconds, CPU seconds of the sender."""
+    count = args.frames if rate == 0 else min(args.frames, rate * args.seconds)
+    done = subprocess.run([build / "blast", frames, kind, "127.0.0.1", str(server.hep), "--rate", str(rate),
+                           "--connections", str(connections), "--count", str(count)], check=True,
+                          capture_output=True, text=True)
+    return [float(x) for x in done.stdout.split()]
+
+
+def delays_under_load(build: Path, args, *load) -> list[float]:
+    """On a server of its own: questions cost CPU, too, which is not to be taken for that of ingest."""
     server = Server(build, args.memory)
     try:
-        count = args.frames if rate == 0 else min(args.frames, rate * args.seconds)
-        before = cpu_seconds(tree(server.proc.pid))
         stop, delays = threading.Event(), []
         marker = threading.Thread(target=latencies, args=(server, stop, delays))
-        if args.latency:
-            marker.start()
-        done = subprocess.run([build / "blast", frames, kind, "127.0.0.1", str(server.hep), "--rate", str(rate),
-                               "--connections", str(connections), "--count", str(count)], check=True,
-                              capture_output=True, text=True)
-        sent, seconds, own = (float(x) for x in done.stdout.split())
+        marker.start()
+        blast(build, args, server, *load)
         stop.set()
-        if args.latency:
-            marker.join()
+        marker.join()
+        return sorted(delays)
+    finally:
+        server.close()
+
+
+def case(build: Path, args, name: str, *load) -> None:
+    delays = delays_under_load(build, args, *load) if args.latency else []
+    server = Server(build, args.memory)
+    try:
+        before = cpu_seconds(tree(server.proc.pid))
+        sent, seconds, own = blast(build, args, server, *load)
         m = settle(server)
         cpu = cpu_seconds(tree(server.proc.pid)) - before
         stored = m["hepcat_messages_stored_total"]
-        lost = sent - (stored - len(delays))
         drops = sum(v for k, v in m.items() if k.startswith("hepcat_messages_dropped_total{"))
+        kernel = m["hepcat_net_kernel_drops_total"]
         disk = sum(f.stat().st_size for f in (server.dir / "data" / "lake").rglob("*.parquet"))
-        delays.sort()
         p50 = delays[len(delays) // 2] * 1000 if delays else float("nan")
         p99 = delays[int(len(delays) * 0.99)] * 1000 if delays else float("nan")
-        parts = {k: m.get(f"hepcat_{v}", 0) / stored * 1e6 for k, v in
-                 (("zip", "zip_cpu_seconds_total"), ("seal", "seal_cpu_seconds_total"),
-                  ("merge", "merge_cpu_seconds_total"))}
-        print(f"{name:22} {sent / seconds:>9.0f} {stored:>9.0f} {lost:>8.0f} {drops:>7.0f} {cpu / stored * 1e6:>6.2f} "
-              f"{parts['zip']:>5.2f} {parts['seal']:>5.2f} {parts['merge']:>5.2f} {own / sent * 1e6:>6.2f} "
+        zipped, sealed, merged = (m.get(f"hepcat_store_{v}_cpu_seconds_total", 0) / stored * 1e6
+                                  for v in ("compress", "seal", "merge"))
+        print(f"{name:22} {sent / seconds:>9.0f} {stored:>9.0f} {sent - stored:>8.0f} {drops:>7.0f} {kernel:>7.0f} "
+              f"{cpu / stored * 1e6:>6.2f} {zipped:>5.2f} {sealed:>5.2f} {merged:>5.2f} {own / sent * 1e6:>6.2f} "
               f"{server.peak / 1e6:>6.0f} {disk / stored:>6.1f} {p50:>6.0f} {p99:>6.0f}", flush=True)
     finally:
         server.close()
@@ -193,7 +205,7 @@ def main() -> None:
                              text=True).stdout.split()
         print(f"baseline: DuckDB's appender {float(out[2]) / 1000:.2f} us a row, checkpoint included; "
               f"decoding and parsing alone {float(out[1]) / 1000:.2f} us\n")
-    print(f"{'case':22} {'frames/s':>9} {'stored':>9} {'lost':>8} {'dropped':>7} {'us':>6} {'zip':>5} {'seal':>5} "
+    print(f"{'case':22} {'frames/s':>9} {'stored':>9} {'lost':>8} {'dropped':>7} {'kernel':>7} {'us':>6} {'zip':>5} {'seal':>5} "
           f"{'merge':>5} {'sender':>6} {'MB':>6} {'o/msg':>6} {'p50ms':>6} {'p99ms':>6}")
     for name, kind, rate, connections in (
             ("tcp 10k/s", "tcp", 10000, 1), ("udp 10k/s", "udp", 10000, 1),
