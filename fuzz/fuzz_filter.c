@@ -1,6 +1,6 @@
 /*
  * Filters: what parses has a normal form that parses to itself, gives the same answers, SQL that fits and values that
- * are UTF-8; what does not parse says where. The first octet picks the grammar.
+ * are UTF-8; what does not parse says where. The first octet is passed over.
  */
 #include <string.h>
 
@@ -98,7 +98,7 @@ static void check_filter(struct filter *f)
     struct filter_error err;
     FUZZ_CHECK(filter_leaves(f) <= FILTER_LEAVES_MAX);
     (void)filter_eval(f, ask, f);
-    FUZZ_CHECK(filter_parse_grammar(&again, filter_text(f), strlen(filter_text(f)), FILTER_GRAMMAR_TREE, &err) == 0);
+    FUZZ_CHECK(filter_parse(&again, filter_text(f), strlen(filter_text(f)), &err) == 0);
     FUZZ_CHECK(strcmp(filter_text(again), filter_text(f)) == 0);
     FUZZ_CHECK(filter_tables(again) == filter_tables(f));
     check_answers(f, again);
@@ -111,7 +111,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct filter_error err = { .at = SIZE_MAX };
     if (size == 0)
         return 0;
-    if (filter_parse_grammar(&f, (const char *)data + 1, size - 1, data[0] & 1u, &err) != 0) {
+    if (filter_parse(&f, (const char *)data + 1, size - 1, &err) != 0) {
         FUZZ_CHECK(err.at <= size - 1);
         FUZZ_CHECK(memchr(err.text, '\0', sizeof(err.text)) != NULL && err.text[0] != '\0');
         return 0;

@@ -2,8 +2,7 @@
  * The filter language: one text, one tree, two evaluators from one table of fields (fields.h): a matcher for rows in
  * memory, and SQL with bound values for sealed files. Both say the same of every row; a property test holds them to it.
  *
- * For now a filter is `field:value` pairs joined by AND (a space, or the word); `*` stands for any octets, `"..."`
- * quotes. docs/filter.md is the user's description. The tree has OR and NOT already: "ip:" is two tests joined by OR.
+ * docs/filter.md is the user's description.
  *
  * Functions that fail return -1 and say where in struct filter_error. Filters are immutable: any thread may use one.
  */
@@ -18,8 +17,8 @@
 #include "hep/hep.h"
 #include "record/record.h"
 
-#define FILTER_TEXT_MAX   8192 /* octets of a filter */
-#define FILTER_LEAVES_MAX 256  /* tests in one filter */
+#define FILTER_TEXT_MAX   65536 /* octets of a filter */
+#define FILTER_LEAVES_MAX 256   /* tests in one filter; a list of values that are equalities is one a column */
 
 struct filter_error {
     size_t at;      /* octets from the start of the filter to what is wrong */

@@ -2,22 +2,16 @@
  * Which values of a column with a bloom filter every row must have one of. AND: those of one child, the shortest list;
  * OR: those of all children together, if each that can be true says some; NOT says nothing.
  */
+#include <stdlib.h>
 #include <string.h>
 
+#include "filter/packed.h"
 #include "filter/tree.h"
 
 struct keys {
-    struct hep_slice items[FILTER_LEAVES_MAX];
+    struct hep_slice *items;
     size_t count;
 };
-
-static void add_key(struct keys *k, struct hep_slice key)
-{
-    for (size_t i = 0; i < k->count; i++)
-        if (k->items[i].len == key.len && memcmp(k->items[i].ptr, key.ptr, key.len) == 0)
-            return;
-    k->items[k->count++] = key;
-}
 
 /* Number of keys that bind the node, before repetitions are dropped; SIZE_MAX: nothing binds it. */
 static size_t weigh(const struct filter *f, const struct filter_node *node, enum record_table table, int column);
@@ -33,14 +27,20 @@ static size_t weigh_list(const struct filter *f, const struct filter_node *node,
     return node->kind == FILTER_AND ? least : sum;
 }
 
+static size_t weigh_leaf(const struct filter_leaf *l, enum record_table table, int column)
+{
+    if (l->nocase || l->columns[table] != column)
+        return SIZE_MAX;
+    return l->op == FILTER_OP_EXACT ? 1 : l->op == FILTER_OP_SET ? l->item_count : SIZE_MAX;
+}
+
 static size_t weigh(const struct filter *f, const struct filter_node *node, enum record_table table, int column)
 {
-    const struct filter_leaf *l = node->kind == FILTER_LEAF ? &f->leaves[node->leaf] : NULL;
     if (node->known[table] == FILTER_FALSE)
         return 0;
     switch (node->kind) {
     case FILTER_LEAF:
-        return l->op == FILTER_OP_EXACT && !l->nocase && l->columns[table] == column ? 1 : SIZE_MAX;
+        return weigh_leaf(&f->leaves[node->leaf], table, column);
     case FILTER_NOT:
         return SIZE_MAX;
     case FILTER_TERM:
@@ -50,14 +50,23 @@ static size_t weigh(const struct filter *f, const struct filter_node *node, enum
     }
 }
 
-/* Only of nodes that weigh() something. */
+static void add_keys(struct keys *k, const struct filter_leaf *l)
+{
+    if (l->op == FILTER_OP_EXACT)
+        k->items[k->count++] = l->text;
+    else
+        for (size_t i = 0; i < l->item_count; i++)
+            k->items[k->count++] = l->items[i];
+}
+
+/* Only of nodes that weigh() something; as many as that. */
 static void collect(const struct filter *f, const struct filter_node *node, enum record_table table, int column,
                     struct keys *k)
 {
     if (node->known[table] == FILTER_FALSE)
         return;
     if (node->kind == FILTER_LEAF) {
-        add_key(k, f->leaves[node->leaf].text);
+        add_keys(k, &f->leaves[node->leaf]);
         return;
     }
     const struct filter_node *lightest = NULL;
@@ -75,20 +84,38 @@ static void collect(const struct filter *f, const struct filter_node *node, enum
         collect(f, lightest, table, column, k);
 }
 
+static int by_packed(const void *a, const void *b)
+{
+    return packed_compare(*(const struct hep_slice *)a, *(const struct hep_slice *)b);
+}
+
+/* Each key once, in order. */
+static void drop_repetitions(struct keys *k)
+{
+    size_t kept = 0;
+    qsort(k->items, k->count, sizeof(k->items[0]), by_packed);
+    for (size_t i = 0; i < k->count; i++)
+        if (kept == 0 || packed_compare(k->items[kept - 1], k->items[i]) != 0)
+            k->items[kept++] = k->items[i];
+    k->count = kept;
+}
+
 static int find_keys(struct filter *f, enum record_table table, int column)
 {
-    struct keys k;
-    k.count = 0;
-    if (f->root->known[table] == FILTER_FALSE || weigh(f, f->root, table, column) == SIZE_MAX)
+    size_t weight = f->root->known[table] == FILTER_FALSE ? SIZE_MAX : weigh(f, f->root, table, column);
+    if (weight == SIZE_MAX)
         return 0;
-    collect(f, f->root, table, column, &k);
+    struct keys k = { filter_alloc(f, weight * sizeof(k.items[0])), 0 };
     struct filter_keyset *set = filter_alloc(f, sizeof(*set));
-    if (set == NULL)
+    if (k.items == NULL || set == NULL)
         return -1;
-    *set = (struct filter_keyset){ .table = table, .column = column, .count = k.count, .next = f->keysets };
-    set->keys = (struct hep_slice *)(void *)filter_copy(f, k.items, k.count * sizeof(k.items[0]));
+    collect(f, f->root, table, column, &k);
+    drop_repetitions(&k);
+    *set = (struct filter_keyset){
+        .table = table, .column = column, .keys = k.items, .count = k.count, .next = f->keysets
+    };
     f->keysets = set;
-    return set->keys != NULL ? 0 : -1;
+    return 0;
 }
 
 int filter_keys_find(struct filter *f)

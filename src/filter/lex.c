@@ -94,25 +94,31 @@ bool lex_octet(struct lex *lex, char c)
 
 /* ------------------------------------------------------------------------------------------------ values */
 
-struct value {
-    uint8_t octets[FILTER_TEXT_MAX];
+/* A value as it is read. */
+struct reading {
+    struct lex *lex;
+    uint8_t octets[FILTER_VALUE_MAX];
     size_t len;
+    bool full;
 };
 
-static void put(struct value *v, char c)
+static void put(struct reading *r, char c)
 {
-    v->octets[v->len++] = (uint8_t)c;
+    r->full = r->full || r->len == sizeof(r->octets);
+    if (!r->full)
+        r->octets[r->len++] = (uint8_t)c;
 }
 
-static void put_star(struct value *v)
+static void put_star(struct reading *r)
 {
-    if (v->len == 0 || v->octets[v->len - 1] != GLOB_STAR)
-        v->octets[v->len++] = GLOB_STAR;
+    if (r->len == 0 || r->octets[r->len - 1] != GLOB_STAR)
+        put(r, GLOB_STAR);
 }
 
 /* Behind the opening quote, up to and with the closing one. */
-static int read_quoted(struct lex *lex, struct value *v)
+static int read_quoted(struct reading *r)
 {
+    struct lex *lex = r->lex;
     size_t start = lex->at - 1;
     for (; lex->at < lex->len; lex->at++) {
         char c = lex->text[lex->at];
@@ -127,51 +133,101 @@ static int read_quoted(struct lex *lex, struct value *v)
             c = next;
             lex->at++;
         }
-        put(v, c);
+        put(r, c);
     }
     return filter_fail(lex->err, start, "the closing quote is missing");
 }
 
 /* Behind the backslash. Letters and digits are kept for what may come. */
-static int read_escape(struct lex *lex, struct value *v)
+static int read_escape(struct reading *r)
 {
+    struct lex *lex = r->lex;
     char c = lex->at < lex->len ? lex->text[lex->at] : '\0';
     if (c == '\0' || (c & 0x80) != 0 || (c >= '0' && c <= '9') || ((c | 0x20) >= 'a' && (c | 0x20) <= 'z'))
         return filter_fail(lex->err, lex->at - 1, "a backslash goes before a sign, such as \\* or \\\\");
-    put(v, c);
+    put(r, c);
     lex->at++;
     return 0;
 }
 
-static int read_octet(struct lex *lex, struct value *v)
+static int read_octet(struct reading *r)
 {
+    struct lex *lex = r->lex;
     char c = lex->text[lex->at++];
     switch (c) {
     case '"':
-        return read_quoted(lex, v);
+        return read_quoted(r);
     case '\\':
-        return read_escape(lex, v);
+        return read_escape(r);
     case '*':
-        put_star(v);
+        put_star(r);
         return 0;
     case '(':
-    case ',':
-        return filter_fail(lex->err, lex->at - 1, "a value with '%c' goes into quotes", c);
+        return filter_fail(lex->err, lex->at - 1, "a value with '(' goes into quotes");
     default:
-        put(v, c);
+        put(r, c);
         return 0;
     }
 }
 
-int lex_value(struct lex *lex, struct filter *f, struct hep_slice *ret)
+static bool ends_value(const struct lex *lex)
 {
-    struct value v;
-    v.len = 0;
-    if (lex->at < lex->len && lex->text[lex->at] == '/')
-        return filter_fail(lex->err, lex->at, "a value that begins with '/' goes into quotes");
-    while (lex->at < lex->len && !is_blank(lex->text[lex->at]) && lex->text[lex->at] != ')')
-        if (read_octet(lex, &v) != 0)
+    if (lex->at >= lex->len)
+        return true;
+    char c = lex->text[lex->at];
+    return is_blank(c) || c == ')' || c == ',';
+}
+
+/* Behind the opening slash, up to the closing one and what follows it. A slash in it has a backslash before it. */
+static int read_regex(struct reading *r, enum lex_form *ret_form)
+{
+    struct lex *lex = r->lex;
+    size_t start = lex->at - 1;
+    while (lex->at < lex->len && lex->text[lex->at] != '/') {
+        char c = lex->text[lex->at++];
+        if (c == '\\' && lex->at < lex->len) {
+            if (lex->text[lex->at] != '/')
+                put(r, c);
+            c = lex->text[lex->at++];
+        }
+        put(r, c);
+    }
+    if (!lex_octet(lex, '/'))
+        return filter_fail(lex->err, start,
+                           "the closing '/' of a regular expression is missing; a value that begins "
+                           "with '/' goes into quotes");
+    *ret_form = lex_octet(lex, 'i') ? LEX_REGEX_NOCASE : LEX_REGEX;
+    return ends_value(lex) ? 0 : filter_fail(lex->err, lex->at, "behind a regular expression comes 'i' or nothing");
+}
+
+static int read_pattern(struct reading *r)
+{
+    struct lex *lex = r->lex;
+    if (lex_octet(lex, '?')) {
+        if (ends_value(lex)) {
+            put_star(r);
+            return 0;
+        }
+        lex->at--;
+    }
+    while (!ends_value(lex))
+        if (read_octet(r) != 0)
             return -1;
-    *ret = (struct hep_slice){ filter_copy(f, v.octets, v.len), v.len };
+    return 0;
+}
+
+int lex_value(struct lex *lex, struct filter *f, struct hep_slice *ret, enum lex_form *ret_form)
+{
+    struct reading r;
+    size_t start = lex->at;
+    r.lex = lex;
+    r.len = 0;
+    r.full = false;
+    *ret_form = LEX_PATTERN;
+    if ((lex_octet(lex, '/') ? read_regex(&r, ret_form) : read_pattern(&r)) != 0)
+        return -1;
+    if (r.full)
+        return filter_fail(lex->err, start, "a value of more than %d octets", FILTER_VALUE_MAX);
+    *ret = (struct hep_slice){ filter_copy(f, r.octets, r.len), r.len };
     return ret->ptr != NULL ? 0 : filter_fail(lex->err, lex->at, "out of memory");
 }

@@ -1,6 +1,6 @@
 /*
  * Words of a filter: fields, values, operators. A value is decoded to a pattern (glob.h) as it is read: quotes and
- * backslashes go, `*` outside quotes becomes GLOB_STAR, several in a row become one.
+ * backslashes go, `*` outside quotes becomes GLOB_STAR, several in a row become one. A lone `?` says what `*` does.
  */
 #ifndef FILTER_LEX_H
 #define FILTER_LEX_H
@@ -32,7 +32,10 @@ bool lex_octet(struct lex *lex, char c); /* true and passed over if it comes nex
 /* Length of the word that comes next: up to a blank, colon, quote or parenthesis. */
 size_t lex_word(const struct lex *lex);
 
-/* Reads a value up to a blank or parenthesis; the pattern is f's. */
-int lex_value(struct lex *lex, struct filter *f, struct hep_slice *ret);
+/* What stands as a value: a pattern, or the source of a regular expression. */
+enum lex_form { LEX_PATTERN, LEX_REGEX, LEX_REGEX_NOCASE };
+
+/* Reads a value up to a blank, comma or parenthesis; the octets are f's. */
+int lex_value(struct lex *lex, struct filter *f, struct hep_slice *ret, enum lex_form *ret_form);
 
 #endif

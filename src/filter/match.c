@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "filter/glob.h"
+#include "filter/packed.h"
 #include "filter/tree.h"
 
 const char *filter_text(const struct filter *f)
@@ -60,10 +61,15 @@ bool filter_leaf_test(const struct filter *f, size_t leaf, const struct record_c
     switch (l->op) {
     case FILTER_OP_NUMBER:
         return cell->number >= l->low && cell->number <= l->high;
+    case FILTER_OP_NUMBERS:
+        return packed_has_number(cell->number, l->packed.ptr, l->packed.len);
     case FILTER_OP_ANY:
         return true;
     case FILTER_OP_EXACT:
         return s.len == l->text.len && same(l, s.ptr);
+    case FILTER_OP_SET:
+        return l->nocase ? packed_has_text_nocase(s.ptr, s.len, l->packed.ptr, l->packed.len)
+                         : packed_has_text(s.ptr, s.len, l->packed.ptr, l->packed.len);
     case FILTER_OP_PREFIX:
         return s.len >= l->text.len && same(l, s.ptr);
     case FILTER_OP_SUFFIX:
@@ -74,6 +80,8 @@ bool filter_leaf_test(const struct filter *f, size_t leaf, const struct record_c
         return test_pattern(l, s);
     case FILTER_OP_OCTETS:
         return test_octets(l, s);
+    case FILTER_OP_ADDRS:
+        return packed_has_addr(s.ptr, s.len, l->packed.ptr, l->packed.len);
     case FILTER_OP_NET:
         return net_has_text(&l->net, s.ptr, s.len);
     }

@@ -1,9 +1,7 @@
 /*
  * The normal form: AND within AND and OR within OR become one, NOT NOT goes, the parts of AND and OR stand in the order
  * of their texts, none twice. Texts are written in one way: canonical field names, values as value*.c wrote them,
- * quoted where they have to be.
- *
- * When the text is settled, the parts are put in order of what they cost to test, for the evaluators.
+ * quoted where they have to be, those of a list in order.
  */
 #include <assert.h>
 #include <stdlib.h>
@@ -20,10 +18,10 @@ static bool is_plain(uint8_t c)
 }
 
 /* Up to the next star: quoted if it has an octet that needs it, or begins as a regular expression would. */
-static size_t write_piece(uint8_t *out, const uint8_t *p, size_t len, bool first)
+static size_t write_piece(uint8_t *out, const uint8_t *p, size_t len, bool first, bool quoted)
 {
     size_t n = 0;
-    bool plain = !(first && p[0] == '/');
+    bool plain = !quoted && !(first && p[0] == '/');
     for (size_t i = 0; i < len; i++)
         plain = plain && is_plain(p[i]);
     if (plain) {
@@ -40,21 +38,24 @@ static size_t write_piece(uint8_t *out, const uint8_t *p, size_t len, bool first
     return n;
 }
 
-int filter_term_text(struct filter *f, const struct filter_field *field, struct hep_slice pattern,
-                     struct hep_slice *ret)
+/* A lone "?" would say that there is a value. */
+static bool is_question(struct hep_slice pattern)
 {
-    size_t n = strlen(field->name);
-    uint8_t *out = filter_alloc(f, n + 4 + 3 * pattern.len); /* the worst: quotes around each octet */
+    return pattern.len == 1 && pattern.ptr[0] == '?';
+}
+
+int filter_value_text(struct filter *f, struct hep_slice pattern, struct hep_slice *ret)
+{
+    size_t n = 0;
+    uint8_t *out = filter_alloc(f, 4 + 3 * pattern.len); /* the worst: quotes around each octet */
     if (out == NULL)
         return -1;
-    memcpy(out, field->name, n);
-    out[n++] = ':';
     for (size_t at = 0; at < pattern.len;) {
         const uint8_t *p = pattern.ptr + at;
         const uint8_t *star = memchr(p, GLOB_STAR, pattern.len - at);
         size_t len = star != NULL ? (size_t)(star - p) : pattern.len - at;
         if (len > 0)
-            n += write_piece(out + n, p, len, at == 0);
+            n += write_piece(out + n, p, len, at == 0, is_question(pattern));
         if (star != NULL)
             out[n++] = '*';
         at += len + (star != NULL);
@@ -73,37 +74,8 @@ static int by_text(const void *a, const void *b)
     return c != 0 ? c : (x->text.len > y->text.len) - (x->text.len < y->text.len);
 }
 
-static size_t first_leaf(const struct filter_node *node)
-{
-    while (node->kind != FILTER_LEAF)
-        node = node->first;
-    return node->leaf;
-}
-
-/* Nodes inside a term have no text: the order in which they were made decides. */
-static int by_cost(const void *a, const void *b)
-{
-    const struct filter_node *x = *(struct filter_node *const *)a, *y = *(struct filter_node *const *)b;
-    if (x->cost != y->cost)
-        return x->cost < y->cost ? -1 : 1;
-    if (x->text.ptr != NULL && y->text.ptr != NULL)
-        return by_text(a, b);
-    size_t i = first_leaf(x), j = first_leaf(y);
-    return (i > j) - (i < j);
-}
-
-static int order_by_cost(struct filter *f, struct filter_node *node)
-{
-    struct filter_node **all = filter_node_children(f, node);
-    if (all == NULL)
-        return -1;
-    qsort(all, node->count, sizeof(struct filter_node *), by_cost);
-    filter_node_relink(node, all, node->count);
-    return 0;
-}
-
 /* Sorts by text and drops what is there twice. */
-static int order_by_text(struct filter *f, struct filter_node *node)
+int filter_order_by_text(struct filter *f, struct filter_node *node)
 {
     size_t kept = 0;
     struct filter_node **all = filter_node_children(f, node);
@@ -115,17 +87,6 @@ static int order_by_text(struct filter *f, struct filter_node *node)
             all[kept++] = all[i];
     filter_node_relink(node, all, kept);
     return 0;
-}
-
-/* Inside a term: costs only. */
-static int settle_tests(struct filter *f, struct filter_node *node)
-{
-    for (struct filter_node *c = node->first; c != NULL; c = c->next) {
-        if (settle_tests(f, c) != 0)
-            return -1;
-        node->cost += c->cost;
-    }
-    return node->count > 1 ? order_by_cost(f, node) : 0;
 }
 
 /* ------------------------------------------------------------------------------------------------ texts */
@@ -176,7 +137,7 @@ static int flatten(struct filter *f, struct filter_node *node)
     size_t count = node->count;
     if (all == NULL)
         return -1;
-    node->first = NULL;
+    node->first = node->last = NULL;
     node->count = 0;
     for (size_t i = 0; i < count; i++) {
         if (all[i]->kind != node->kind) {
@@ -194,15 +155,13 @@ static int flatten(struct filter *f, struct filter_node *node)
 static int normalise_list(struct filter *f, struct filter_node **at)
 {
     struct filter_node *node = *at;
-    if (flatten(f, node) != 0 || order_by_text(f, node) != 0)
+    if (flatten(f, node) != 0 || filter_order_by_text(f, node) != 0)
         return -1;
     if (node->count == 1) {
         *at = node->first;
         return 0;
     }
-    for (const struct filter_node *c = node->first; c != NULL; c = c->next)
-        node->cost += c->cost;
-    return write_text(f, node) == 0 ? order_by_cost(f, node) : -1;
+    return write_text(f, node);
 }
 
 static int normalise_not(struct filter *f, struct filter_node **at)
@@ -213,7 +172,6 @@ static int normalise_not(struct filter *f, struct filter_node **at)
         *at = node->first->first;
         return 0;
     }
-    node->cost = node->first->cost;
     return write_text(f, node);
 }
 
@@ -221,12 +179,8 @@ static int normalise_not(struct filter *f, struct filter_node **at)
 int filter_normalise(struct filter *f, struct filter_node **at)
 {
     struct filter_node *node = *at;
-    if (node->kind == FILTER_TERM) {
-        if (settle_tests(f, node->first) != 0)
-            return -1;
-        node->cost = node->first->cost;
+    if (node->kind == FILTER_TERM)
         return 0;
-    }
     for (struct filter_node **child = &node->first; *child != NULL; child = &(*child)->next) {
         struct filter_node *next = (*child)->next;
         if (filter_normalise(f, child) != 0)

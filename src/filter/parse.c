@@ -4,9 +4,7 @@
  *     filter = [ any ]
  *     any    = all { OR all }
  *     all    = one { [ AND ] one }
- *     one    = NOT one | ( any ) | field:value
- *
- * OR, NOT and parentheses are for FILTER_GRAMMAR_TREE only.
+ *     one    = NOT one | ( any ) | field:value{,value}
  */
 #include <stdlib.h>
 #include <string.h>
@@ -18,7 +16,6 @@
 struct parser {
     struct lex lex;
     struct filter *f;
-    bool tree;      /* FILTER_GRAMMAR_TREE */
     unsigned depth; /* of one in one */
 };
 
@@ -67,12 +64,8 @@ static bool is_operator(const struct parser *p)
 static int misplaced(const struct parser *p, size_t len)
 {
     const struct lex *lex = &p->lex;
-    const char *word = lex->text + lex->at;
-    struct lex ahead = *lex;
-    len = len == 0 ? 1 : len;
-    if (p->tree || lex_keyword(&ahead, "AND"))
-        return filter_fail(lex->err, lex->at, "'%.*s' where a test field:value should be", (int)len, word);
-    return filter_fail(lex->err, lex->at, "'%.*s' is not known yet: tests are joined by AND alone", (int)len, word);
+    return filter_fail(lex->err, lex->at, "'%.*s' where a test field:value should be", len == 0 ? 1 : (int)len,
+                       lex->text + lex->at);
 }
 
 static int bare_word(const struct parser *p, size_t len)
@@ -90,22 +83,38 @@ static int bare_word(const struct parser *p, size_t len)
                        filter_shown(word, len), word, guess_field(word, len), filter_shown(word, len), word);
 }
 
+/* The values of a field, up to the one behind which no comma comes. */
+static int parse_values(struct parser *p, struct value *v, struct filter_node *list)
+{
+    struct lex *lex = &p->lex;
+    do {
+        v->at = lex->at;
+        if (lex_value(lex, p->f, &v->pattern, &v->form) != 0)
+            return -1;
+        if (v->pattern.len == 0)
+            return filter_fail(lex->err, v->at, "'%s:' needs a value right behind the %s", v->field->name,
+                               list->count > 0 ? "comma" : "colon");
+        if (value_add(v, list) != 0)
+            return -1;
+    } while (lex_octet(lex, ','));
+    return 0;
+}
+
 static int parse_term(struct parser *p, struct filter_node **ret)
 {
     struct lex *lex = &p->lex;
     size_t len = lex_word(lex);
     if (len == 0 || lex->at + len >= lex->len || lex->text[lex->at + len] != ':')
         return bare_word(p, len);
-    const struct filter_field *field = filter_field_by_name(lex->text + lex->at, len);
-    if (field == NULL)
+    struct value v = { .f = p->f, .at = lex->at, .err = lex->err };
+    v.field = filter_field_by_name(lex->text + lex->at, len);
+    if (v.field == NULL)
         return unknown_field(p, len);
     lex->at += len + 1;
-    struct value v = { .f = p->f, .field = field, .at = lex->at, .err = lex->err };
-    if (lex_value(lex, p->f, &v.pattern) != 0)
-        return -1;
-    if (v.pattern.len == 0)
-        return filter_fail(lex->err, v.at, "'%s:' needs a value behind the colon", field->name);
-    return value_term(&v, ret);
+    struct filter_node *list = filter_node_new(p->f, FILTER_OR);
+    if (list == NULL)
+        return no_memory(p);
+    return parse_values(p, &v, list) == 0 ? value_term(&v, list, ret) : -1;
 }
 
 /* ------------------------------------------------------------------------------------------------ tree */
@@ -131,9 +140,9 @@ static int parse_one(struct parser *p, struct filter_node **ret)
     if (++p->depth > FILTER_DEPTH_MAX)
         return filter_fail(lex->err, start, "nested deeper than %d", FILTER_DEPTH_MAX);
     int rc;
-    if (p->tree && lex_octet(lex, '('))
+    if (lex_octet(lex, '('))
         rc = parse_group(p, start, ret);
-    else if (p->tree && lex_keyword(lex, "NOT"))
+    else if (lex_keyword(lex, "NOT"))
         rc = parse_not(p, ret);
     else
         rc = parse_term(p, ret);
@@ -159,7 +168,7 @@ static bool all_ends(const struct parser *p)
     struct lex ahead = p->lex;
     if (ahead.at >= ahead.len)
         return true;
-    return p->tree && (ahead.text[ahead.at] == ')' || lex_keyword(&ahead, "OR"));
+    return ahead.text[ahead.at] == ')' || lex_keyword(&ahead, "OR");
 }
 
 static int add(struct parser *p, struct filter_node **list, enum filter_node_kind kind, struct filter_node *child)
@@ -191,7 +200,7 @@ static int parse_any(struct parser *p, struct filter_node **ret)
         struct filter_node *child = NULL;
         if (parse_all(p, &child) != 0 || add(p, ret, FILTER_OR, child) != 0)
             return -1;
-        if (!p->tree || !lex_keyword(&p->lex, "OR"))
+        if (!lex_keyword(&p->lex, "OR"))
             return 0;
     }
 }
@@ -210,9 +219,11 @@ static int parse(struct parser *p)
     return p->lex.at == p->lex.len ? 0 : filter_fail(p->lex.err, p->lex.at, "nothing is open here to be closed");
 }
 
+/* The text in normal form, then the tree as the evaluators want it. */
 static int finish(struct parser *p)
 {
     struct filter *f = p->f;
+    size_t at;
     if (filter_normalise(f, &f->root) != 0)
         return no_memory(p);
     if (f->root->text.len > FILTER_TEXT_MAX)
@@ -222,31 +233,29 @@ static int finish(struct parser *p)
         return no_memory(p);
     text[f->root->text.len] = '\0';
     f->text = (const char *)text;
+    if (filter_merge(f, &f->root) != 0)
+        return no_memory(p);
+    int rc = filter_settle(f, &at);
+    if (rc > 0)
+        return filter_fail(p->lex.err, at, "more than %d tests", FILTER_LEAVES_MAX);
+    if (rc < 0)
+        return no_memory(p);
     filter_tree_fold(f, f->root);
     return filter_keys_find(f) == 0 ? 0 : no_memory(p);
 }
 
-int filter_parse_grammar(struct filter **ret, const char *text, size_t len, unsigned grammar, struct filter_error *err)
+int filter_parse(struct filter **ret, const char *text, size_t len, struct filter_error *err)
 {
-    struct parser p = { .lex = { .text = text, .len = len, .err = err }, .tree = grammar == FILTER_GRAMMAR_TREE };
+    struct parser p = { .lex = { .text = text, .len = len, .err = err } };
     if (lex_check(&p.lex) != 0)
         return -1;
-    p.f = malloc(sizeof(*p.f));
+    p.f = calloc(1, sizeof(*p.f));
     if (p.f == NULL)
         return no_memory(&p);
-    p.f->blocks = NULL;
-    p.f->root = NULL;
-    p.f->leaf_count = 0;
-    p.f->keysets = NULL;
     if (parse(&p) != 0 || finish(&p) != 0) {
         filter_free(p.f);
         return -1;
     }
     *ret = p.f;
     return 0;
-}
-
-int filter_parse(struct filter **ret, const char *text, size_t len, struct filter_error *err)
-{
-    return filter_parse_grammar(ret, text, len, FILTER_GRAMMAR_PAIRS, err);
 }

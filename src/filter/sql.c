@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "filter/glob.h"
+#include "filter/packed.h"
 #include "filter/tree.h"
 
 struct writer {
@@ -24,6 +25,10 @@ const struct filter_function *filter_functions(void)
         { "hc_glob", false, glob_match },
         { "hc_iglob", false, glob_match_nocase },
         { "hc_net", false, net_match },
+        { "hc_in", false, packed_has_text },
+        { "hc_iin", false, packed_has_text_nocase },
+        { "hc_numbers", false, packed_has_digits },
+        { "hc_addrs", true, packed_has_addr },
         { NULL, false, NULL },
     };
     return functions;
@@ -41,9 +46,9 @@ static void bind_text(struct writer *w, struct hep_slice text)
     bind(w, (struct filter_value){ .kind = FILTER_VALUE_TEXT, .octets = text });
 }
 
-static void bind_octets(struct writer *w, const uint8_t octets[16])
+static void bind_octets(struct writer *w, const uint8_t *octets, size_t len)
 {
-    bind(w, (struct filter_value){ .kind = FILTER_VALUE_OCTETS, .octets = { octets, 16 } });
+    bind(w, (struct filter_value){ .kind = FILTER_VALUE_OCTETS, .octets = { octets, len } });
 }
 
 static void bind_number(struct writer *w, int64_t number)
@@ -83,9 +88,32 @@ static void write_octets(struct writer *w, const struct filter_leaf *l)
         buf_printf(w->sql, "%s = ?", l->name);
     else
         buf_printf(w->sql, "(%s >= ? AND %s <= ?)", l->name, l->name);
-    bind_octets(w, l->net.low);
+    bind_octets(w, l->net.low, 16);
     if (l->net.bits < 128)
-        bind_octets(w, l->net.high);
+        bind_octets(w, l->net.high, 16);
+}
+
+/* The bounds are for statistics. */
+static void write_numbers(struct writer *w, const struct filter_leaf *l)
+{
+    buf_printf(w->sql, "(%s >= ? AND %s <= ? AND hc_numbers(CAST(%s AS VARCHAR), ?))", l->name, l->name, l->name);
+    bind_number(w, l->low);
+    bind_number(w, l->high);
+    bind_octets(w, l->packed.ptr, l->packed.len);
+}
+
+static void write_addrs(struct writer *w, const struct filter_leaf *l)
+{
+    buf_printf(w->sql, "(%s >= ? AND %s <= ? AND hc_addrs(%s, ?))", l->name, l->name, l->name);
+    bind_octets(w, l->net.low, 16);
+    bind_octets(w, l->net.high, 16);
+    bind_octets(w, l->packed.ptr, l->packed.len);
+}
+
+static void write_set(struct writer *w, const struct filter_leaf *l)
+{
+    buf_printf(w->sql, "%s(%s, ?)", l->nocase ? "hc_iin" : "hc_in", l->name);
+    bind_octets(w, l->packed.ptr, l->packed.len);
 }
 
 static void write_call(struct writer *w, const char *function, const struct filter_leaf *l, struct hep_slice value)
@@ -131,8 +159,17 @@ static void write_leaf(struct writer *w, const struct filter_leaf *l)
     case FILTER_OP_NUMBER:
         write_number(w, l);
         break;
+    case FILTER_OP_NUMBERS:
+        write_numbers(w, l);
+        break;
     case FILTER_OP_OCTETS:
         write_octets(w, l);
+        break;
+    case FILTER_OP_ADDRS:
+        write_addrs(w, l);
+        break;
+    case FILTER_OP_SET:
+        write_set(w, l);
         break;
     case FILTER_OP_NET:
         write_call(w, "hc_net", l, l->pattern);

@@ -61,17 +61,18 @@ struct filter_node *filter_node_new(struct filter *f, enum filter_node_kind kind
 {
     struct filter_node *n = filter_alloc(f, sizeof(*n));
     if (n != NULL)
-        *n = (struct filter_node){ .kind = kind };
+        *n = (struct filter_node){ .kind = kind, .order = f->node_count++ };
     return n;
 }
 
 void filter_node_add(struct filter_node *parent, struct filter_node *child)
 {
-    struct filter_node **end = &parent->first;
-    while (*end != NULL)
-        end = &(*end)->next;
     child->next = NULL;
-    *end = child;
+    if (parent->first == NULL)
+        parent->first = child;
+    else
+        parent->last->next = child;
+    parent->last = child;
     parent->count++;
 }
 
@@ -89,6 +90,7 @@ struct filter_node **filter_node_children(struct filter *f, const struct filter_
 void filter_node_relink(struct filter_node *node, struct filter_node *const *children, size_t count)
 {
     node->first = NULL;
+    node->last = count > 0 ? children[count - 1] : NULL;
     node->count = count;
     for (size_t i = count; i > 0; i--) {
         children[i - 1]->next = node->first;

@@ -11,17 +11,22 @@
 #include "filter/filter.h"
 #include "filter/net.h"
 
-#define FILTER_DEPTH_MAX 64 /* of parentheses and NOTs in each other */
+#define FILTER_DEPTH_MAX 64    /* of parentheses and NOTs in each other */
+#define FILTER_VALUE_MAX 4096  /* octets of one value, decoded */
+#define FILTER_PARTS_MAX 16384 /* tests as they are written, before equal ones and lists become one */
 
 enum filter_op {
     FILTER_OP_NUMBER,   /* low <= value <= high */
+    FILTER_OP_NUMBERS,  /* the same, of several ranges (packed.h); low and high are those of all */
     FILTER_OP_ANY,      /* has a value */
     FILTER_OP_EXACT,    /* text */
+    FILTER_OP_SET,      /* one of several texts (packed.h) */
     FILTER_OP_PREFIX,   /* text* */
     FILTER_OP_SUFFIX,   /* *text */
     FILTER_OP_CONTAINS, /* *text* */
     FILTER_OP_GLOB,     /* any other pattern */
     FILTER_OP_OCTETS,   /* low <= value <= high, 16 octets */
+    FILTER_OP_ADDRS,    /* the same, of several ranges (packed.h); net has the lowest and the highest */
     FILTER_OP_NET       /* the text of an address in a network */
 };
 
@@ -35,7 +40,11 @@ struct filter_leaf {
     struct hep_slice pattern;      /* with GLOB_STAR (glob.h); NET: text of the network */
     struct hep_slice text;         /* EXACT, PREFIX, SUFFIX, CONTAINS: without the stars */
     struct hep_slice above;        /* PREFIX: the least text behind all that begin with it; empty: there is none */
-    struct net net;                /* OCTETS, NET */
+    struct hep_slice packed;       /* NUMBERS, SET, ADDRS: what there is to be found, for packed.h */
+    struct hep_slice *items;       /* SET: the texts, sorted */
+    size_t item_count;
+    struct net net; /* OCTETS, NET */
+    size_t at;      /* where its value stands in the filter */
 };
 
 enum filter_node_kind { FILTER_AND, FILTER_OR, FILTER_NOT, FILTER_TERM, FILTER_LEAF };
@@ -46,9 +55,12 @@ enum filter_known { FILTER_UNKNOWN, FILTER_FALSE, FILTER_TRUE };
 struct filter_node {
     enum filter_node_kind kind;
     struct filter_node *first, *next; /* child; sibling. NOT and TERM have one child */
+    struct filter_node *last;         /* child; of use to filter_node_add() alone */
     size_t count;                     /* children. AND of none is true, OR of none is false */
+    struct filter_leaf *test;         /* LEAF: until it has its number */
     size_t leaf;                      /* LEAF: its number */
-    struct hep_slice text;            /* normal form; of leaves none */
+    size_t order;                     /* in which nodes were made */
+    struct hep_slice text;            /* normal form; of leaves that of their term, or none */
     unsigned cost;                    /* rough price of a test, to have the cheap ones first */
     uint8_t known[RECORD_TABLES];     /* enum filter_known */
 };
@@ -66,8 +78,9 @@ struct filter_block;
 struct filter {
     struct filter_block *blocks;
     struct filter_node *root;
-    struct filter_leaf leaves[FILTER_LEAVES_MAX];
+    struct filter_leaf *leaves; /* by number */
     size_t leaf_count;
+    size_t node_count, part_count; /* nodes and leaves made so far */
     const char *text;
     struct filter_keyset *keysets;
 };
@@ -87,21 +100,23 @@ void filter_node_relink(struct filter_node *node, struct filter_node *const *chi
 /* Finds out what is known of each node; leaves and texts must be final. */
 void filter_tree_fold(struct filter *f, struct filter_node *node);
 
-/* normal.c: sorts, merges, drops repetitions, and writes the text of each node. -1: no memory. */
+/* normal.c: sorts, drops repetitions, and writes the text of each node. -1: no memory. */
 int filter_normalise(struct filter *f, struct filter_node **node);
+int filter_order_by_text(struct filter *f, struct filter_node *node); /* the children; each text once */
 
-/* normal.c: the text of a term, "field:value"; the pattern is quoted as it needs. -1: no memory. */
-int filter_term_text(struct filter *f, const struct filter_field *field, struct hep_slice pattern,
-                     struct hep_slice *ret);
+/* normal.c: the text of a pattern, quoted as it needs. -1: no memory. */
+int filter_value_text(struct filter *f, struct hep_slice pattern, struct hep_slice *ret);
+
+/* merge.c: one test for many equalities or ranges of a column under an OR. -1: no memory. */
+int filter_merge(struct filter *f, struct filter_node **node);
+
+/*
+ * settle.c: the cheap tests first, and a number for each. 0; -1: no memory; 1: more than FILTER_LEAVES_MAX tests,
+ * *ret_at is the place of one that is too much.
+ */
+int filter_settle(struct filter *f, size_t *ret_at);
 
 /* keys.c: fills in f->keysets. -1: no memory. */
 int filter_keys_find(struct filter *f);
-
-/*
- * parse.c: fills in f->root. FILTER_GRAMMAR_TREE takes OR, NOT and parentheses, which filter_parse() still refuses:
- * this is how tests have trees of every shape.
- */
-enum { FILTER_GRAMMAR_PAIRS = 0, FILTER_GRAMMAR_TREE = 1 };
-int filter_parse_grammar(struct filter **ret, const char *text, size_t len, unsigned grammar, struct filter_error *err);
 
 #endif

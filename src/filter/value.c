@@ -75,9 +75,9 @@ struct filter_node *value_all(const struct value *v, struct filter_node *a, stru
 static unsigned cost_of(const struct filter_leaf *l)
 {
     static const unsigned costs[] = {
-        [FILTER_OP_NUMBER] = 1, [FILTER_OP_ANY] = 1,    [FILTER_OP_EXACT] = 3,
-        [FILTER_OP_PREFIX] = 3, [FILTER_OP_SUFFIX] = 3, [FILTER_OP_CONTAINS] = 20,
-        [FILTER_OP_GLOB] = 30,  [FILTER_OP_OCTETS] = 2, [FILTER_OP_NET] = 40,
+        [FILTER_OP_NUMBER] = 1, [FILTER_OP_NUMBERS] = 1, [FILTER_OP_ANY] = 1,    [FILTER_OP_EXACT] = 3,
+        [FILTER_OP_SET] = 3,    [FILTER_OP_PREFIX] = 3,  [FILTER_OP_SUFFIX] = 3, [FILTER_OP_CONTAINS] = 20,
+        [FILTER_OP_GLOB] = 30,  [FILTER_OP_OCTETS] = 2,  [FILTER_OP_ADDRS] = 2,  [FILTER_OP_NET] = 40,
     };
     return costs[l->op] * (l->nocase ? 2 : 1);
 }
@@ -104,18 +104,20 @@ static bool find_columns(struct filter_word name, struct filter_leaf *leaf, unsi
 static struct filter_node *add_leaf(const struct value *v, const struct filter_leaf *leaf)
 {
     struct filter *f = v->f;
-    if (f->leaf_count >= FILTER_LEAVES_MAX) {
-        (void)filter_fail(v->err, v->at, "more than %d tests", FILTER_LEAVES_MAX);
+    if (f->part_count++ >= FILTER_PARTS_MAX) {
+        (void)filter_fail(v->err, v->at, "more than %d tests", FILTER_PARTS_MAX);
         return NULL;
     }
     struct filter_node *n = filter_node_new(f, FILTER_LEAF);
-    if (n == NULL) {
+    struct filter_leaf *test = filter_alloc(f, sizeof(*test));
+    if (n == NULL || test == NULL) {
         (void)value_no_memory(v);
         return NULL;
     }
-    n->leaf = f->leaf_count++;
+    *test = *leaf;
+    test->at = v->at;
+    n->test = test;
     n->cost = cost_of(leaf);
-    f->leaves[n->leaf] = *leaf;
     return n;
 }
 
@@ -306,16 +308,49 @@ static value_fn *const by_type[] = {
     [FILTER_TYPE] = value_type,
 };
 
-int value_term(const struct value *v, struct filter_node **ret)
+int value_add(const struct value *v, struct filter_node *list)
 {
     struct filter_node *tests = NULL;
     struct hep_slice text;
+    if (v->form != LEX_PATTERN)
+        return filter_fail(v->err, v->at, "regular expressions are not known yet");
     if (by_type[v->field->type](v, &tests, &text) != 0 || tests == NULL)
         return -1;
     struct filter_node *term = filter_node_new(v->f, FILTER_TERM);
-    if (term == NULL || filter_term_text(v->f, v->field, text, &term->text) != 0)
+    if (term == NULL || filter_value_text(v->f, text, &term->text) != 0)
         return value_no_memory(v);
     filter_node_add(term, tests);
+    filter_node_add(list, term);
+    return 0;
+}
+
+/* "field:a,b" */
+static int write_list(const struct value *v, const struct filter_node *list, struct hep_slice *ret)
+{
+    size_t n = strlen(v->field->name), room = n + 1;
+    for (const struct filter_node *c = list->first; c != NULL; c = c->next)
+        room += c->text.len + 1;
+    uint8_t *out = filter_alloc(v->f, room);
+    if (out == NULL)
+        return -1;
+    memcpy(out, v->field->name, n);
+    for (const struct filter_node *c = list->first; c != NULL; c = c->next) {
+        out[n++] = c == list->first ? ':' : ',';
+        memcpy(out + n, c->text.ptr, c->text.len);
+        n += c->text.len;
+    }
+    *ret = (struct hep_slice){ out, n };
+    return 0;
+}
+
+int value_term(const struct value *v, struct filter_node *list, struct filter_node **ret)
+{
+    struct filter_node *term = filter_node_new(v->f, FILTER_TERM);
+    if (term == NULL || filter_order_by_text(v->f, list) != 0 || write_list(v, list, &term->text) != 0)
+        return value_no_memory(v);
+    for (struct filter_node *c = list->first; c != NULL; c = c->next)
+        c->text.len = 0; /* it is the term's now */
+    filter_node_add(term, list);
     *ret = term;
     return 0;
 }

@@ -5,18 +5,23 @@
 #ifndef FILTER_VALUE_H
 #define FILTER_VALUE_H
 
+#include "filter/lex.h"
 #include "filter/tree.h"
 
 struct value {
     struct filter *f;
     const struct filter_field *field;
     struct hep_slice pattern; /* with GLOB_STAR; not empty */
+    enum lex_form form;       /* what the pattern is */
     size_t at;                /* where it stands in the filter */
     struct filter_error *err;
 };
 
-/* Makes the term of a field and its value. -1: err says what is wrong. */
-int value_term(const struct value *v, struct filter_node **ret);
+/* Adds a value to the list of those of the field. -1: err says what is wrong. */
+int value_add(const struct value *v, struct filter_node *list);
+
+/* Makes the term of the list: one of the values must be. -1: err says what is wrong. */
+int value_term(const struct value *v, struct filter_node *list, struct filter_node **ret);
 
 /* Each gives what the term tests and, in *ret_text, the pattern in normal form. */
 int value_number(const struct value *v, struct filter_node **ret, struct hep_slice *ret_text);
@@ -27,7 +32,7 @@ int value_sender(const struct value *v, struct filter_node **ret, struct hep_sli
 
 /* ------------------------------------------------------------------------------------------------ leaves */
 
-/* A leaf on this column; NULL: too many, or no memory: err says so. The number of the leaf is (*ret)->leaf. */
+/* A leaf on this column; NULL: too many, or no memory: err says so. */
 struct filter_node *value_leaf(const struct value *v, struct filter_word column, struct filter_leaf leaf);
 
 /* A leaf that tests a text column by a pattern; without regard to case if the column is of that kind, or on demand. */

@@ -38,6 +38,21 @@ static bool read_comparison(struct hep_slice s, struct range *ret)
     return true;
 }
 
+/* "400..499", "400..", "..499" */
+static bool read_between(struct hep_slice s, struct range *ret)
+{
+    uint64_t low = 0, high = (uint64_t)NUMBER_MAX;
+    const uint8_t *dots = memmem(s.ptr, s.len, "..", 2);
+    if (dots == NULL || s.len == 2)
+        return false;
+    size_t n = (size_t)(dots - s.ptr);
+    if ((n > 0 && !num_parse((const char *)s.ptr, n, (uint64_t)NUMBER_MAX, &low)) ||
+        (n + 2 < s.len && !num_parse((const char *)dots + 2, s.len - n - 2, (uint64_t)NUMBER_MAX, &high)))
+        return false;
+    *ret = (struct range){ (int64_t)low, (int64_t)high };
+    return true;
+}
+
 /* "4xx", "48*", "4*": digits, then signs for any digit; three digits in all. */
 static bool read_class(struct hep_slice s, struct range *ret)
 {
@@ -75,6 +90,8 @@ static struct hep_slice write_range(const struct value *v, struct range r)
         n = num_format((uint64_t)r.low, out);
     else if (n == 0 && r.low <= 0 && r.high >= NUMBER_MAX)
         out[n++] = GLOB_STAR;
+    else if (n == 0 && r.low > 0 && r.high < NUMBER_MAX)
+        n = (size_t)snprintf(out, sizeof(out), "%lld..%lld", (long long)r.low, (long long)r.high);
     else if (n == 0 && r.low > 0)
         n = (size_t)snprintf(out, sizeof(out), ">=%lld", (long long)r.low);
     else if (n == 0)
@@ -87,15 +104,17 @@ static struct hep_slice write_range(const struct value *v, struct range r)
 static int bad_number(const struct value *v)
 {
     if (v->field->type == FILTER_STATUS)
-        return filter_fail(v->err, v->at, "'%s' is a status such as 486, 4xx, 48x or >=400", v->field->name);
-    return filter_fail(v->err, v->at, "'%s' is a number such as 16, >=16 or <16, up to %lld", v->field->name,
+        return filter_fail(v->err, v->at, "'%s' is a status such as 486, 4xx, 48x, >=400 or 400..499", v->field->name);
+    return filter_fail(v->err, v->at, "'%s' is a number such as 16, >=16, <16 or 1..5, up to %lld", v->field->name,
                        (long long)NUMBER_MAX);
 }
 
 int value_number(const struct value *v, struct filter_node **ret, struct hep_slice *ret_text)
 {
     struct range r = { 0, NUMBER_MAX };
-    if (!is_star(v->pattern) && !read_comparison(v->pattern, &r) &&
+    if (v->form != LEX_PATTERN)
+        return bad_number(v);
+    if (!is_star(v->pattern) && !read_comparison(v->pattern, &r) && !read_between(v->pattern, &r) &&
         !(v->field->type == FILTER_STATUS && read_class(v->pattern, &r)))
         return bad_number(v);
     if (r.low > r.high)
@@ -143,7 +162,7 @@ static struct filter_node *type_leaf(const struct value *v, int table, struct ra
     struct filter_node *n = value_leaf(v, column, leaf);
     for (int t = 0; n != NULL && t < RECORD_TABLES; t++)
         if (table >= 0 && t != table)
-            v->f->leaves[n->leaf].columns[t] = -1;
+            n->test->columns[t] = -1;
     return n;
 }
 

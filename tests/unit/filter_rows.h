@@ -61,12 +61,12 @@ static inline bool test_row_matches(const struct filter *f, struct test_row *r)
     return filter_match(f, r->table, test_row_cell, r);
 }
 
-/* Parses with OR, NOT and parentheses; a filter that does not parse fails the test. */
+/* A filter that does not parse fails the test. */
 static inline struct filter *test_filter(const char *text)
 {
     struct filter *f = NULL;
     struct filter_error err = { 0 };
-    if (filter_parse_grammar(&f, text, strlen(text), FILTER_GRAMMAR_TREE, &err) != 0)
+    if (filter_parse(&f, text, strlen(text), &err) != 0)
         fail_msg("%s: at %zu: %s", text, err.at, err.text);
     return f;
 }

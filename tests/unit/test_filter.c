@@ -126,6 +126,30 @@ static void test_addresses(void **state)
     check_normal("sender:2001:db8::5", "sender:2001:db8::5");
 }
 
+static void test_lists(void **state)
+{
+    (void)state;
+    check_normal("status:487,486,6xx", "status:486,487,6xx");
+    check_normal("status:486,486", "status:486");
+    check_normal("status:400..499", "status:4xx");
+    check_normal("status:400..500", "status:400..500");
+    check_normal("cseq:1..5,7", "cseq:1..5,7");
+    check_normal("cseq:1..1", "cseq:1");
+    check_normal("cseq:5..", "cseq:>=5");
+    check_normal("cseq:..5", "cseq:<=5");
+    check_normal("callid:\"b,\",a", "callid:\"b,\",a");
+    check_normal("callid:\"a\",\"b c\",d*", "callid:\"b c\",a,d*");
+    check_normal("method:BYE,INVITE", "method:bye,invite");
+    check_normal("from:a@b,sip:c@d", "from:a@b,c@d");
+    check_normal("NOT to:a,b", "NOT to:a,b");
+    check_normal("(to:a,b)", "to:a,b");
+    check_normal("pai:?", "pai:*");
+    check_normal("NOT pai:?", "NOT pai:*");
+    check_normal("pai:\"?\"", "pai:\"?\"");
+    check_normal("pai:?a", "pai:?a");
+    check_normal("pai:a,?", "pai:*,a");
+}
+
 static void test_tree(void **state)
 {
     (void)state;
@@ -147,99 +171,101 @@ static void test_tree(void **state)
 
 /* ------------------------------------------------------------------------------------------------ errors */
 
-static void check_error(unsigned grammar, const char *text, size_t len, size_t at, const char *says)
+static void check_error(const char *text, size_t len, size_t at, const char *says)
 {
     struct filter *f = NULL;
     struct filter_error err = { .at = 9999 };
-    if (filter_parse_grammar(&f, text, len, grammar, &err) == 0)
+    if (filter_parse(&f, text, len, &err) == 0)
         fail_msg("%s: parses as %s", text, filter_text(f));
     if (err.at != at || strstr(err.text, says) == NULL)
         fail_msg("%s: at %zu, not %zu: %s", text, err.at, at, err.text);
     assert_null(f);
 }
 
-static void check_pairs_error(const char *text, size_t at, const char *says)
+static void check_bad(const char *text, size_t at, const char *says)
 {
-    check_error(FILTER_GRAMMAR_PAIRS, text, strlen(text), at, says);
+    check_error(text, strlen(text), at, says);
 }
 
 static void test_errors(void **state)
 {
     (void)state;
-    check_pairs_error("form:bob", 0, "unknown field 'form', did you mean 'from'?");
-    check_pairs_error("from:a metod:INVITE", 7, "did you mean 'method'?");
-    check_pairs_error("usr:x", 0, "did you mean 'user'?");
-    check_pairs_error("useragnt:x", 0, "did you mean 'ua'?");
-    check_pairs_error("qqqqqqqq:x", 0, "unknown field 'qqqqqqqq'");
-    check_pairs_error("bob", 0, "write user:bob");
-    check_pairs_error("from:a 10.0.0.1", 7, "write ip:10.0.0.1");
-    check_pairs_error("486", 0, "write status:486");
-    check_pairs_error("a@b", 0, "write callid:a@b");
-    check_pairs_error("INVITE", 0, "write method:INVITE");
-    check_pairs_error("from", 4, "a colon and a value are missing behind 'from'");
-    check_pairs_error("from bob", 4, "a colon and a value");
-    check_pairs_error("from:", 5, "needs a value");
-    check_pairs_error("from: bob", 5, "needs a value");
-    check_pairs_error("from:\"\"", 5, "needs a value");
-    check_pairs_error(":x", 0, "a test is missing");
-    check_pairs_error("\"x\"", 0, "a test is missing");
-    check_pairs_error("from:a AND", 10, "a test is missing");
-    check_pairs_error("AND from:a", 0, "'AND' where a test");
-    check_pairs_error("from:a AND AND to:b", 11, "'AND' where a test");
-    check_pairs_error("from:\"bob", 5, "closing quote");
-    check_pairs_error("from:a\"b\\c\"", 8, "inside quotes");
-    check_pairs_error("from:a\\b", 6, "a backslash goes before a sign");
-    check_pairs_error("from:a\\", 6, "a backslash goes before a sign");
-    check_pairs_error("from:a,b", 6, "','");
-    check_pairs_error("from:a(b", 6, "'('");
-    check_pairs_error("callid:/a/", 7, "'/'");
-    check_error(FILTER_GRAMMAR_PAIRS, "from:a\xff", 7, 6, "not UTF-8");
-    check_error(FILTER_GRAMMAR_PAIRS, "from:a\xc3", 7, 6, "not UTF-8");
-    check_error(FILTER_GRAMMAR_PAIRS, "from:a\0b", 8, 6, "control character 0x00");
-    check_error(FILTER_GRAMMAR_PAIRS, "from:\"\x01\"", 8, 6, "control character 0x01");
+    check_bad("form:bob", 0, "unknown field 'form', did you mean 'from'?");
+    check_bad("from:a metod:INVITE", 7, "did you mean 'method'?");
+    check_bad("usr:x", 0, "did you mean 'user'?");
+    check_bad("useragnt:x", 0, "did you mean 'ua'?");
+    check_bad("qqqqqqqq:x", 0, "unknown field 'qqqqqqqq'");
+    check_bad("bob", 0, "write user:bob");
+    check_bad("from:a 10.0.0.1", 7, "write ip:10.0.0.1");
+    check_bad("486", 0, "write status:486");
+    check_bad("a@b", 0, "write callid:a@b");
+    check_bad("INVITE", 0, "write method:INVITE");
+    check_bad("from", 4, "a colon and a value are missing behind 'from'");
+    check_bad("from bob", 4, "a colon and a value");
+    check_bad("from:", 5, "needs a value");
+    check_bad("from: bob", 5, "needs a value");
+    check_bad("from:\"\"", 5, "needs a value");
+    check_bad(":x", 0, "a test is missing");
+    check_bad("\"x\"", 0, "a test is missing");
+    check_bad("from:a AND", 10, "a test is missing");
+    check_bad("AND from:a", 0, "'AND' where a test");
+    check_bad("from:a AND AND to:b", 11, "'AND' where a test");
+    check_bad("from:\"bob", 5, "closing quote");
+    check_bad("from:a\"b\\c\"", 8, "inside quotes");
+    check_bad("from:a\\b", 6, "a backslash goes before a sign");
+    check_bad("from:a\\", 6, "a backslash goes before a sign");
+    check_bad("from:a,", 7, "needs a value right behind the comma");
+    check_bad("from:a,,b", 7, "behind the comma");
+    check_bad("from:,a", 5, "behind the colon");
+    check_bad("from:a, to:b", 7, "right behind the comma");
+    check_bad("from:a(b", 6, "'('");
+    check_error("from:a\xff", 7, 6, "not UTF-8");
+    check_error("from:a\xc3", 7, 6, "not UTF-8");
+    check_error("from:a\0b", 8, 6, "control character 0x00");
+    check_error("from:\"\x01\"", 8, 6, "control character 0x01");
 }
 
 static void test_value_errors(void **state)
 {
     (void)state;
-    check_pairs_error("status:abc", 7, "is a status such as");
-    check_pairs_error("status:4x6", 7, "is a status");
-    check_pairs_error("status:4xxx", 7, "is a status");
-    check_pairs_error("status:0xx", 7, "is a status");
-    check_pairs_error("status:>", 7, "is a status");
-    check_pairs_error("status:<0", 7, "no number is like that");
-    check_pairs_error("cseq:4xx", 5, "is a number");
-    check_pairs_error("cseq:4294967296", 5, "is a number");
-    check_pairs_error("cseq:>4294967295", 5, "no number");
-    check_pairs_error("port:5060x", 5, "is a number");
-    check_pairs_error("from:a type:dsn", 12, "unknown type 'dsn', did you mean 'dns'?");
-    check_pairs_error("type:256", 5, "unknown type");
-    check_pairs_error("src:bob", 4, "is no address");
-    check_pairs_error("src:10.0.0", 4, "is no address");
-    check_pairs_error("src:10.0.0.1:99999", 4, "is no address");
-    check_pairs_error("src:10.0.0.1/33", 4, "is no address");
-    check_pairs_error("src:[::1", 4, "is no address");
-    check_pairs_error("src:[::1]x", 4, "is no address");
-    check_pairs_error("src:1.2.3.x*", 4, "is no address");
-    check_pairs_error("sender:10.0.0.1:9060", 7, "the address alone");
-    check_pairs_error("sender::9060", 7, "the address alone");
-    check_pairs_error("from:bob@", 5, "is no host");
-    check_pairs_error("from:@", 5, "is no host");
-    check_pairs_error("from:bob@[::1", 5, "is no host");
-    check_pairs_error("from:bob@x:y", 5, "is no host");
-    check_pairs_error("from:<>", 5, "no user");
-    check_pairs_error("from:tel:;x", 5, "no user");
-    check_pairs_error("from:sip:", 5, "is no host");
-    check_pairs_error("rpid:bob@x", 5, "the user alone");
+    check_bad("status:abc", 7, "is a status such as");
+    check_bad("status:4x6", 7, "is a status");
+    check_bad("status:4xxx", 7, "is a status");
+    check_bad("status:0xx", 7, "is a status");
+    check_bad("status:>", 7, "is a status");
+    check_bad("status:400..x", 7, "is a status");
+    check_bad("status:..", 7, "is a status");
+    check_bad("status:499..400", 7, "no number is like that");
+    check_bad("status:486,48x,4x6", 15, "is a status");
+    check_bad("status:<0", 7, "no number is like that");
+    check_bad("cseq:4xx", 5, "is a number");
+    check_bad("cseq:4294967296", 5, "is a number");
+    check_bad("cseq:>4294967295", 5, "no number");
+    check_bad("port:5060x", 5, "is a number");
+    check_bad("from:a type:dsn", 12, "unknown type 'dsn', did you mean 'dns'?");
+    check_bad("type:256", 5, "unknown type");
+    check_bad("src:bob", 4, "is no address");
+    check_bad("src:10.0.0", 4, "is no address");
+    check_bad("src:10.0.0.1:99999", 4, "is no address");
+    check_bad("src:10.0.0.1/33", 4, "is no address");
+    check_bad("src:[::1", 4, "is no address");
+    check_bad("src:[::1]x", 4, "is no address");
+    check_bad("src:1.2.3.x*", 4, "is no address");
+    check_bad("sender:10.0.0.1:9060", 7, "the address alone");
+    check_bad("sender::9060", 7, "the address alone");
+    check_bad("from:bob@", 5, "is no host");
+    check_bad("from:@", 5, "is no host");
+    check_bad("from:bob@[::1", 5, "is no host");
+    check_bad("from:bob@x:y", 5, "is no host");
+    check_bad("from:<>", 5, "no user");
+    check_bad("from:tel:;x", 5, "no user");
+    check_bad("from:sip:", 5, "is no host");
+    check_bad("rpid:bob@x", 5, "the user alone");
 }
 
 static void test_tree_errors(void **state)
 {
     (void)state;
-    check_pairs_error("from:a OR to:b", 7, "'OR' is not known yet");
-    check_pairs_error("NOT from:a", 0, "'NOT' is not known yet");
-    check_pairs_error("(from:a)", 0, "'(' is not known yet");
-    check_pairs_error("from:a)", 6, "')' is not known yet");
     static const struct {
         const char *text;
         size_t at;
@@ -251,7 +277,7 @@ static void test_tree_errors(void **state)
         { "()", 1, "')' where a test" },         { "from:a AND )", 11, "')' where" },
     };
     for (size_t i = 0; i < COUNT_OF(cases); i++)
-        check_error(FILTER_GRAMMAR_TREE, cases[i].text, strlen(cases[i].text), cases[i].at, cases[i].says);
+        check_error(cases[i].text, strlen(cases[i].text), cases[i].at, cases[i].says);
 }
 
 /* ------------------------------------------------------------------------------------------------ limits */
@@ -273,7 +299,7 @@ static void check_limit(const char *text, size_t times, const char *end, size_t 
     if (says == NULL)
         filter_free(test_filter(all));
     else
-        check_error(FILTER_GRAMMAR_TREE, all, strlen(all), at, says);
+        check_error(all, strlen(all), at, says);
     free(all);
 }
 
@@ -281,26 +307,57 @@ static void test_limits(void **state)
 {
     (void)state;
     check_limit("a", 0, "from:a", 0, NULL);
-    check_limit("callid:a ", 256, "", 0, NULL);
-    check_limit("callid:a ", 256, "callid:a", 9 * 256 + 7, "more than 256 tests");
-    check_limit("user:a@b ", 25, "", 0, NULL); /* ten tests each */
-    check_limit("user:a@b ", 26, "", 25 * 9 + 5, "more than 256 tests");
+    check_limit("callid:a ", 5000, "", 0, NULL); /* one test */
+    check_limit("tag:a ", 8192, "tag:a", 6 * 8192 + 4, "more than 16384 tests");
     check_limit("(", 60, "from:a))))))))))))))))))))))))))))))))))))))))))))))))))))))))))))", 0, NULL);
     check_limit("(", 100, "", 64, "nested deeper than 64");
     check_limit("NOT ", 63, "from:a", 0, NULL);
     check_limit("NOT ", 64, "from:a", 256, "nested deeper than 64");
     check_limit(" ", FILTER_TEXT_MAX, "", 0, NULL);
-    check_limit(" ", FILTER_TEXT_MAX + 1, "", FILTER_TEXT_MAX, "longer than 8192 octets");
+    check_limit(" ", FILTER_TEXT_MAX + 1, "", FILTER_TEXT_MAX, "longer than 65536 octets");
     check_limit("*a", 4000, "", 0, "has no field");
     /* Short as it is typed, longer in normal form: that must parse, too. */
     check_limit("ua:a OR ua:b OR ua:\\**\\**\\**\\**\\**\\**\\**\\**\\**\\**\\**\\** OR ", 80, "ua:a", 0, NULL);
-    char *stars = repeat("\\**", 2700, "");
-    char *text = malloc(strlen(stars) + 16);
-    assert_non_null(text);
-    (void)snprintf(text, strlen(stars) + 16, "callid:%s", stars);
-    check_error(FILTER_GRAMMAR_PAIRS, text, strlen(text), 0, "when written out");
-    free(text);
-    free(stars);
+    check_limit("callid:\\**\\**\\**\\**\\**\\**\\**\\**\\**\\**\\**\\** OR ", 1200, "to:a", 0, NULL);
+}
+
+/* A thousand values are one test a column, however they are joined; too many tests that stay apart are refused. */
+static void check_many(const char *before, const char *behind, const char *between, unsigned count, size_t leaves)
+{
+    struct buf text;
+    struct filter *f = NULL;
+    struct filter_error err = { 0 };
+    buf_init(&text, FILTER_TEXT_MAX);
+    for (unsigned i = 0; i < count; i++) {
+        buf_puts(&text, i > 0 ? between : "");
+        buf_printf(&text, "%s%u%s", before, i, behind);
+    }
+    assert_false(text.failed);
+    int rc = filter_parse(&f, (const char *)text.ptr, text.len, &err);
+    if (leaves == 0) {
+        assert_int_equal(rc, -1);
+        assert_string_equal(err.text, "more than 256 tests");
+        assert_true(err.at < text.len);
+    } else {
+        assert_int_equal(rc, 0);
+        assert_int_equal(filter_leaves(f), leaves);
+    }
+    filter_free(f);
+    buf_free(&text);
+}
+
+static void test_many(void **state)
+{
+    (void)state;
+    check_many("callid:a", "@example.com", " OR ", 1000, 1);
+    check_many("to:", "", " OR ", 1000, 1);
+    check_many("user:", "", " OR ", 1000, 5);
+    check_many("cseq:", "", " OR ", 5000, 1);
+    check_many("ip:10.0.0.", "", " OR ", 256, 2);
+    check_many("method:m", "", " OR ", 1000, 1);
+    check_many("NOT to:", "", " ", 256, 256);
+    check_many("NOT to:", "", " ", 257, 0);
+    check_many("to:a", "*", " OR ", 257, 0);
 }
 
 /* ------------------------------------------------------------------------------------------------ fields */
@@ -377,11 +434,11 @@ static void test_nearest(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_pairs),   cmocka_unit_test(test_values),       cmocka_unit_test(test_uris),
-        cmocka_unit_test(test_numbers), cmocka_unit_test(test_addresses),    cmocka_unit_test(test_tree),
-        cmocka_unit_test(test_errors),  cmocka_unit_test(test_value_errors), cmocka_unit_test(test_tree_errors),
-        cmocka_unit_test(test_limits),  cmocka_unit_test(test_every_field),  cmocka_unit_test(test_documentation),
-        cmocka_unit_test(test_nearest),
+        cmocka_unit_test(test_pairs),        cmocka_unit_test(test_values),        cmocka_unit_test(test_uris),
+        cmocka_unit_test(test_numbers),      cmocka_unit_test(test_addresses),     cmocka_unit_test(test_tree),
+        cmocka_unit_test(test_lists),        cmocka_unit_test(test_many),          cmocka_unit_test(test_errors),
+        cmocka_unit_test(test_value_errors), cmocka_unit_test(test_tree_errors),   cmocka_unit_test(test_limits),
+        cmocka_unit_test(test_every_field),  cmocka_unit_test(test_documentation), cmocka_unit_test(test_nearest),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -272,7 +272,7 @@ static void put_pattern(struct buf *out)
     struct hep_slice s = random_text();
     switch (below(8)) {
     case 0:
-        buf_putc(out, '*');
+        buf_putc(out, below(2) == 0 ? '*' : '?');
         break;
     case 1: /* begins with */
         put_quoted(out, random_piece(s));
@@ -302,8 +302,12 @@ static void put_pattern(struct buf *out)
 static void put_number(struct buf *out)
 {
     static const char *const signs[] = { "", "", "", ">", ">=", "<", "<=", "=" };
-    if (below(8) == 0)
-        buf_putc(out, '*');
+    int64_t from = numbers[below(COUNT_OF(numbers))], to = numbers[below(COUNT_OF(numbers))];
+    size_t kind = below(10);
+    if (kind == 0)
+        buf_putc(out, below(2) == 0 ? '*' : '?');
+    else if (kind < 3)
+        buf_printf(out, "%lld..%lld", (long long)(from < to ? from : to), (long long)(from < to ? to : from));
     else
         buf_printf(out, "%s%lld", signs[below(COUNT_OF(signs))], (long long)numbers[below(COUNT_OF(numbers))]);
 }
@@ -329,7 +333,7 @@ static void put_address(struct buf *out, bool ports)
         buf_printf(out, ":%lld", (long long)numbers[below(22)]);
 }
 
-static void put_value(struct buf *out, const struct filter_field *field)
+static void put_one(struct buf *out, const struct filter_field *field)
 {
     static const char *const classes[] = { "4xx", "48x", "5xx", "1xx", "49*" };
     static const char *const types[] = { "sip", "media", "rtcp", "rtp", "log", "1", "5", "100", "*", "99" };
@@ -357,6 +361,17 @@ static void put_value(struct buf *out, const struct filter_field *field)
             buf_putc(out, '@');
             put_pattern(out);
         }
+    }
+}
+
+/* Mostly one value, and lists up to what makes sets of several. */
+static void put_value(struct buf *out, const struct filter_field *field)
+{
+    size_t count = below(3) > 0 ? 1 : 1 + below(12);
+    for (size_t i = 0; i < count; i++) {
+        if (i > 0)
+            buf_putc(out, ',');
+        put_one(out, field);
     }
 }
 
@@ -398,7 +413,7 @@ static struct filter *random_filter(void)
         put_tree(&text, (unsigned)below(4));
         assert_false(text.failed);
         tried++;
-        if (filter_parse_grammar(&f, (const char *)text.ptr, text.len, FILTER_GRAMMAR_TREE, &err) == 0)
+        if (filter_parse(&f, (const char *)text.ptr, text.len, &err) == 0)
             break;
         refused++;
     }
@@ -643,7 +658,7 @@ static int teardown(void **state)
     return rmdir(root);
 }
 
-static struct duck_function functions[8];
+static struct duck_function functions[16];
 
 static int work(int argc, char **argv)
 {

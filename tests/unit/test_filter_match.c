@@ -309,6 +309,36 @@ static void test_addresses(void **state)
     yes("sender:192.*");
 }
 
+static void test_lists(void **state)
+{
+    (void)state;
+    yes("status:486,487");
+    yes("status:1xx,486..488");
+    yes("status:480..486");
+    yes("status:486..");
+    no("status:1xx,480..485,487");
+    no("status:200,300,500,600..699");
+    yes("callid:x,abc@host,y");
+    no("callid:x,ABC@host,y");
+    yes("callid:x,abc*");
+    yes("method:bye,invite");
+    no("method:bye,ack");
+    yes("src:10.0.0.9,10.0.0.1,192.0.2.0/24");
+    no("src:10.0.0.9,10.0.0.0,192.0.2.0/24");
+    yes("src:10.0.0.9,10.0.0.0/8,10.1.0.0/16");
+    yes("ip:1.1.1.1,2001:db8::5");
+    yes("ip:1.1.1.1:5060,10.0.0.1:5060");
+    yes("user:alice,bob");
+    yes("type:rtcp,sip");
+    no("type:rtcp,dns");
+    yes("error:uri,x");
+    yes("callid:?");
+    no("icid:?");
+    yes("NOT icid:?");
+    yes("NOT status:486,487 OR to:bob");
+    no("NOT status:486,487");
+}
+
 /* Two-valued: a test of NULL is false, so NOT of it is true. */
 static void test_trees(void **state)
 {
@@ -425,7 +455,7 @@ int main(void)
         cmocka_unit_test(test_glob_bomb), cmocka_unit_test(test_glob_window), cmocka_unit_test(test_texts),
         cmocka_unit_test(test_users),     cmocka_unit_test(test_numbers),     cmocka_unit_test(test_addresses),
         cmocka_unit_test(test_trees),     cmocka_unit_test(test_tables),      cmocka_unit_test(test_odd_cells),
-        cmocka_unit_test(test_eval),      cmocka_unit_test(test_order),
+        cmocka_unit_test(test_lists),     cmocka_unit_test(test_eval),        cmocka_unit_test(test_order),
     };
     return cmocka_run_group_tests(tests, make_row, NULL);
 }

@@ -65,6 +65,29 @@ static void test_texts(void **state)
                    "contains(parse_error, ?)) 'x' ',x' 'x,' 'x-' ',x,'");
 }
 
+/* Sets are octets: packed.h. */
+static void test_sets(void **state)
+{
+    (void)state;
+    sip("callid:b,a", "hc_in(call_id, ?) x0200000010000000110000001200000061"
+                      "62");
+    sip("callid:b OR callid:a", "hc_in(call_id, ?) x0200000010000000110000001200000061"
+                                "62");
+    sip("method:B,a", "hc_iin(method, ?) x0200000010000000110000001200000061"
+                      "62");
+    sip("status:486,487", "(status >= ? AND status <= ?) 486 487");
+    sip("status:1,3", "(status >= ? AND status <= ? AND hc_numbers(CAST(status AS VARCHAR), ?)) 1 3 "
+                      "x0100000000000000010000000000000003000000000000000300000000000000");
+    sip("src:::1,::3", "(src_addr >= ? AND src_addr <= ? AND hc_addrs(src_addr, ?)) "
+                       "x00000000000000000000000000000001 x00000000000000000000000000000003 "
+                       "x0000000000000000000000000000000100000000000000000000000000000001"
+                       "0000000000000000000000000000000300000000000000000000000000000003");
+    sip("src:10.1.0.0/16,10.0.0.0/8", "(src_addr >= ? AND src_addr <= ?) x00000000000000000000ffff0a000000 "
+                                      "x00000000000000000000ffff0affffff");
+    sip("callid:a,b* OR from:c", "(call_id = ? OR (call_id >= ? AND call_id < ?) OR from_user = ?) 'a' 'b' 'c' 'c'");
+    check_sql(RECORD_MEDIA, "type:rtcp,rtp,dns", "(payload_type >= ? AND payload_type <= ?) 4 5");
+}
+
 /* Characters whose successor is not one octet more. */
 static void test_prefixes(void **state)
 {
@@ -231,6 +254,12 @@ static void test_keys(void **state)
     check_keys("from:@host", RECORD_SIP, "from_user", "");
     check_keys("from:sip:b", RECORD_SIP, "from_user", ""); /* or the host */
     check_keys("callid:a OR callid:b OR callid:a", RECORD_SIP, "call_id", "a b");
+    check_keys("callid:c,a,b,a", RECORD_SIP, "call_id", "a b c");
+    check_keys("callid:a,b*", RECORD_SIP, "call_id", "");
+    check_keys("callid:a,b OR callid:c", RECORD_SIP, "call_id", "a b c");
+    check_keys("callid:a,b corr:x", RECORD_SIP, "call_id", "a b");
+    check_keys("from:a@x,b@y", RECORD_SIP, "from_user", "a b");
+    check_keys("NOT callid:a,b", RECORD_SIP, "call_id", "");
     check_keys("callid:a OR from:b", RECORD_SIP, "call_id", "");
     check_keys("(callid:a OR callid:b) (callid:c OR callid:d OR callid:e)", RECORD_SIP, "call_id", "a b");
     check_keys("(callid:a from:x) OR (callid:b to:y)", RECORD_SIP, "call_id", "a b");
@@ -251,7 +280,7 @@ static void test_functions(void **state)
     size_t n = 0;
     static const uint8_t a_star[] = { 'a', GLOB_STAR };
     for (const struct filter_function *f = filter_functions(); f->name != NULL; f++, n++) {
-        assert_false(f->octets);
+        assert_int_equal(f->octets, strcmp(f->name, "hc_addrs") == 0);
         if (strcmp(f->name, "hc_glob") == 0)
             assert_true(f->test((const uint8_t *)"ab", 2, a_star, 2) && !f->test((const uint8_t *)"Ab", 2, a_star, 2));
         if (strcmp(f->name, "hc_iglob") == 0)
@@ -264,15 +293,16 @@ static void test_functions(void **state)
             assert_false(f->test((const uint8_t *)"::1", 3, (const uint8_t *)"", 0));
         }
     }
-    assert_int_equal(n, 3);
+    assert_int_equal(n, 7);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_texts),      cmocka_unit_test(test_prefixes), cmocka_unit_test(test_numbers),
-        cmocka_unit_test(test_addresses),  cmocka_unit_test(test_trees),    cmocka_unit_test(test_room),
-        cmocka_unit_test(test_table_sets), cmocka_unit_test(test_keys),     cmocka_unit_test(test_functions),
+        cmocka_unit_test(test_texts),     cmocka_unit_test(test_prefixes),   cmocka_unit_test(test_sets),
+        cmocka_unit_test(test_numbers),   cmocka_unit_test(test_addresses),  cmocka_unit_test(test_trees),
+        cmocka_unit_test(test_room),      cmocka_unit_test(test_table_sets), cmocka_unit_test(test_keys),
+        cmocka_unit_test(test_functions),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

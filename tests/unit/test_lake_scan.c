@@ -37,6 +37,11 @@ static const char *const filters[] = {
     "method:INVITE from:+1555101*",
     "callid:call-20@example.org method:BYE",
     "callid:call-2*",
+    "callid:call-20@example.org,call-31@example.org,nobody@nowhere",
+    "callid:call-20@example.org OR callid:call-31@example.org",
+    "from:+15551007,+15551008 NOT method:INVITE",
+    "NOT (from:+155510* OR method:BYE)",
+    "(callid:call-20@example.org OR corr:corr-30) method:INVITE,BYE",
 };
 
 static void random_window(struct store_scan *s, uint64_t *random)
@@ -162,6 +167,40 @@ static void test_keys_read_little(void **state)
     assert_int_equal(none, count);
     assert_true(again <= one);                             /* the footer is at hand */
     assert_true(again > 0 && again < file_octets / 8 / 8); /* a part of one file of eight */
+    lab_free(lab);
+}
+
+/* A list of keys reads what each of them would read by itself, however many there are that nobody has. */
+static void test_lists_of_keys_read_little(void **state)
+{
+    (void)state;
+    struct lab *lab = lab_new(NULL, NULL);
+    size_t a, b, both, count;
+    struct buf many;
+    for (unsigned i = 0; i < 8; i++) {
+        lab_append(lab, RECORD_SIP, 4000);
+        lab_seal(lab);
+    }
+    (void)key_scan(lab, "callid:nobody@nowhere", &count);
+    (void)key_scan(lab, "callid:call-300@example.org,call-4000@example.org", &both); /* the footers are at hand now */
+    uint64_t first = key_scan(lab, "callid:call-300@example.org", &a);
+    uint64_t second = key_scan(lab, "callid:call-4000@example.org", &b);
+    assert_true(a > 0 && b > 0 && both == a + b);
+    assert_true(first > 0 && second > 0);
+    uint64_t list = key_scan(lab, "callid:call-300@example.org,call-4000@example.org,x@y", &both);
+    assert_int_equal(both, a + b);
+    assert_true(list <= first + second);
+    assert_true(key_scan(lab, "callid:call-300@example.org OR callid:call-4000@example.org", &both) <= list);
+    assert_int_equal(both, a + b);
+    buf_init(&many, FILTER_TEXT_MAX);
+    buf_puts(&many, "callid:call-300@example.org");
+    for (unsigned i = 0; i < 1000; i++)
+        buf_printf(&many, ",n%u@nowhere", i);
+    buf_putc(&many, '\0');
+    uint64_t thousand = key_scan(lab, (const char *)many.ptr, &both);
+    assert_int_equal(both, a);
+    assert_true(thousand < 16 * first); /* key filters are wrong about a few in a thousand */
+    buf_free(&many);
     lab_free(lab);
 }
 
@@ -370,9 +409,13 @@ static void test_flipped_octets(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_random_scans),          cmocka_unit_test(test_paging),
-        cmocka_unit_test(test_keys_read_little),      cmocka_unit_test(test_cut_short),
-        cmocka_unit_test(test_totals_are_remembered), cmocka_unit_test(test_old_files_are_not_asked),
+        cmocka_unit_test(test_random_scans),
+        cmocka_unit_test(test_paging),
+        cmocka_unit_test(test_keys_read_little),
+        cmocka_unit_test(test_lists_of_keys_read_little),
+        cmocka_unit_test(test_cut_short),
+        cmocka_unit_test(test_totals_are_remembered),
+        cmocka_unit_test(test_old_files_are_not_asked),
         cmocka_unit_test(test_flipped_octets),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
