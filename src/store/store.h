@@ -6,7 +6,7 @@
  * seal_cut() cuts writer by writer, seal_end() makes it durable together with the caller's WAL positions.
  *
  * Reading: pin() takes an immutable snapshot of hot and sealed rows; scan() finds rows in it, as references; fetch()
- * gives their values. A pin must not be held for long: it holds memory and files.
+ * gives their values; aggregate() counts rows. A pin must not be held for long: it holds memory and files.
  *
  * Functions return 0 or a negative errno, with a text where they take an errmsg.
  */
@@ -71,6 +71,58 @@ struct store_scan {
     unsigned parts_total, parts_done, parts_failed; /* pieces of memory and files */
     uint64_t octets_read;
     struct errmsg problem; /* why it is partial; empty if it is not */
+};
+
+/* ------------------------------------------------------------------------------------------------ counting */
+
+#define STORE_BUCKETS_MAX 1000
+#define STORE_VALUES_MAX  10000 /* values that are told apart; fewer if there are more than 100 buckets */
+#define STORE_NUMBER_TEXT 32    /* room for the text of a number */
+
+/* By what rows are counted: the values of a column, or the name of the table. */
+struct store_by {
+    bool tables;                /* by table: `columns` do not count */
+    int columns[RECORD_TABLES]; /* TEXT, IP, NUMBER or OPTIONAL; -1: rows of this table have no value */
+    /* Text of a number, its length; several numbers may have one text. NULL: decimal digits. */
+    size_t (*text)(int64_t number, char out[STORE_NUMBER_TEXT]);
+};
+
+struct store_value {
+    char *text; /* terminated, may have NULs */
+    size_t len;
+    uint64_t total;
+    uint64_t *counts; /* by bucket */
+};
+
+struct store_aggregate {
+    /* What is wanted; what struct store_scan has too means the same. */
+    unsigned tables;
+    const struct filter *filter;
+    int64_t from_us, to_us;
+    int64_t start_us;   /* bucket i begins at start_us + i * bucket_us; rows in none are not counted */
+    uint64_t bucket_us; /* 0: one bucket of all times */
+    size_t buckets;     /* 1 .. STORE_BUCKETS_MAX */
+    bool has_by;
+    struct store_by by;
+    const char *prefix; /* only rows with a value that begins so; NULL: all */
+    size_t prefix_len;
+    bool prefix_nocase; /* without regard to ASCII case */
+    size_t values_max;  /* 0: STORE_VALUES_MAX */
+    uint64_t budget_us;
+    const atomic_bool *cancel;
+
+    /* What came out; released by store_aggregate_free(). All counts are lower bounds if !total_exact. */
+    uint64_t *counts;           /* by bucket: all rows */
+    uint64_t *none;             /* of these, rows without a value */
+    uint64_t *rest;             /* of these, rows whose value is not told */
+    struct store_value *values; /* those with the most rows first */
+    size_t value_count;
+    bool values_exact; /* else there were too many: `rest` has some, of the values too that are told */
+    uint64_t total;
+    bool total_exact, timed_out;
+    unsigned parts_total, parts_done, parts_failed;
+    uint64_t octets_read;
+    struct errmsg problem;
 };
 
 /* A fetched row: cells by column of the table; those that were not asked for are null. Valid during the call. */
@@ -171,6 +223,12 @@ struct store_ops {
                  const struct store_columns *columns, store_row_fn *row, void *arg, size_t *ret_failed,
                  struct errmsg *err);
 
+    /* Bounds of the times of all rows of these tables, maybe wider than they are. False if there are none. */
+    bool (*span)(struct store *s, struct store_pin *pin, unsigned tables, int64_t *ret_min, int64_t *ret_max);
+
+    /* Counts rows by time and value. 0, also when partial; negative: nothing could be done, nothing is to be freed. */
+    int (*aggregate)(struct store *s, struct store_pin *pin, struct store_aggregate *aggregate, struct errmsg *err);
+
     void (*figures)(struct store *s, struct store_figures *ret);
     void (*close)(struct store *s); /* hot rows that are not sealed are given up: the WAL has them */
 };
@@ -186,6 +244,17 @@ static inline void store_scan_free(struct store_scan *scan)
     free(scan->refs);
     scan->refs = NULL;
     scan->count = 0;
+}
+
+static inline void store_aggregate_free(struct store_aggregate *a)
+{
+    for (size_t i = 0; i < a->value_count; i++)
+        free(a->values[i].text);
+    free(a->values);
+    free(a->counts); /* the others lie in it */
+    a->values = NULL;
+    a->counts = a->none = a->rest = NULL;
+    a->value_count = 0;
 }
 
 #endif

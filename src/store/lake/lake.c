@@ -209,6 +209,8 @@ static const struct store_ops ops = {
     .unpin = unpin,
     .scan = lake_scan,
     .fetch = lake_fetch,
+    .span = lake_span,
+    .aggregate = lake_aggregate,
     .figures = figures,
     .close = lake_close,
 };

@@ -11,6 +11,7 @@
  * manifest*        which files there are
  * catalog          open files, their key filters, damaged ones set aside
  * scan*, sql       which rows match: groups by the matcher, files by our page reader or DuckDB, keys by bloom filters
+ * aggregate, agg*  rows counted by time and value
  * fetch            values of rows out of groups and single pages
  * merge, join      small files into large ones
  * retain, tend     old files out; what is to be done from time to time

@@ -1,4 +1,5 @@
 #include "store/lake/scan.h"
+#include "store/lake/agg.h"
 
 #include <errno.h>
 #include <string.h>
@@ -77,6 +78,17 @@ static bool known_total(const struct scan *c, const struct scan_file *f, uint64_
            (matches_all(filter) || catalog_total(c->lake->catalog, f->file->path, filter_text(filter), ret));
 }
 
+/* The same where rows are counted: into the one bucket that they can be in. */
+static bool known_counts(const struct scan *c, const struct scan_file *f)
+{
+    uint64_t total;
+    size_t bucket;
+    if (!agg_is_plain(c->agg, f->file->min_ts, f->file->max_ts, &bucket) || !known_total(c, f, &total))
+        return false;
+    agg_add(c->agg, bucket, total);
+    return true;
+}
+
 static bool before_place(const struct scan *c, const struct manifest_file *m)
 {
     return c->s->has_after && (c->s->oldest_first ? m->max_ts < c->s->after_ts : m->min_ts > c->s->after_ts);
@@ -105,7 +117,9 @@ static void consider(struct scan *c, struct shelf *shelf, const struct manifest_
         scan_file_failed(c, &f, -ENOENT, text.text);
         return;
     }
-    if (f.counts && known_total(c, &f, &total)) {
+    if (c->agg != NULL) {
+        f.counts = !known_counts(c, &f);
+    } else if (f.counts && known_total(c, &f, &total)) {
         c->s->total += total;
         f.counts = false;
         f.rows &= total > 0;
@@ -144,8 +158,9 @@ static int fill_shelf(struct scan *c, struct shelf *shelf, enum record_table tab
         consider(c, shelf, manifest_pin_file(c->pin->files, i), (uint32_t)(c->pin->group_count + i), table);
     qsort(shelf->files, shelf->count, sizeof(*shelf->files), c->s->oldest_first ? oldest_first : newest_first);
     shelf->slice = SLICE_FIRST;
-    int rc = c->s->filter != NULL ? scan_keys_make(&shelf->keys, c->s->filter, table) : 0;
-    return rc == 0 ? scan_pages_make(&shelf->pages, c->s->filter, table) : rc;
+    bool find = c->agg == NULL; /* else only the page reader is asked */
+    int rc = find && c->s->filter != NULL ? scan_keys_make(&shelf->keys, c->s->filter, table) : 0;
+    return rc == 0 ? scan_pages_make(&shelf->pages, c->s->filter, table, !find) : rc;
 }
 
 static int64_t bound(const struct scan *c, const struct shelf *s)
@@ -203,7 +218,7 @@ static void look_at_file(struct scan *c, struct shelf *s)
 /* Our own reader, or DuckDB? */
 static bool by_file(const struct scan *c, const struct shelf *s)
 {
-    if (s->keys != NULL)
+    if (s->keys != NULL || c->agg != NULL)
         return true;
     if (s->pages == NULL || c->lake->always_duck)
         return false;
@@ -271,27 +286,23 @@ static void reset(struct store_scan *s)
     s->problem.text[0] = '\0';
 }
 
-int lake_scan(struct store *store, struct store_pin *pin, struct store_scan *s, struct errmsg *err)
+int scan_run(struct scan *c, struct errmsg *err)
 {
-    struct scan c = { .lake = (struct lake *)store, .pin = pin, .s = s };
+    struct store_scan *s = c->s;
     struct shelf shelves[RECORD_TABLES] = { { .files = NULL } };
     int rc = 0;
     reset(s);
-    if (s->limit > STORE_LIMIT_MAX) {
-        (void)errmsg_set(err, "a scan gives at most %d rows", STORE_LIMIT_MAX);
-        return -EINVAL;
-    }
     unsigned tables = s->tables;
     if (s->filter != NULL)
         s->tables &= filter_tables(s->filter);
-    c.top = (struct top){ .limit = s->limit, .oldest_first = s->oldest_first };
-    c.deadline = s->budget_us > 0 ? catalog_now() + s->budget_us : 0;
+    c->top = (struct top){ .limit = s->limit, .oldest_first = s->oldest_first };
+    c->deadline = s->budget_us > 0 ? catalog_now() + s->budget_us : 0;
     for (size_t t = 0; t < RECORD_TABLES && rc == 0; t++)
-        rc = fill_shelf(&c, &shelves[t], (enum record_table)t);
+        rc = fill_shelf(c, &shelves[t], (enum record_table)t);
     if (rc == 0) {
-        scan_hot(&c);
-        look_at_files(&c, shelves);
-        finish(&c);
+        scan_hot(c);
+        look_at_files(c, shelves);
+        finish(c);
     } else
         (void)errmsg_set(err, "scan: %s", strerror(-rc));
     for (size_t t = 0; t < RECORD_TABLES; t++) {
@@ -299,7 +310,18 @@ int lake_scan(struct store *store, struct store_pin *pin, struct store_scan *s, 
         scan_keys_free(shelves[t].keys);
         scan_pages_free(shelves[t].pages);
     }
-    top_free(&c.top);
+    top_free(&c->top);
     s->tables = tables;
     return rc;
+}
+
+int lake_scan(struct store *store, struct store_pin *pin, struct store_scan *s, struct errmsg *err)
+{
+    struct scan c = { .lake = (struct lake *)store, .pin = pin, .s = s };
+    if (s->limit > STORE_LIMIT_MAX) {
+        reset(s);
+        (void)errmsg_set(err, "a scan gives at most %d rows", STORE_LIMIT_MAX);
+        return -EINVAL;
+    }
+    return scan_run(&c, err);
 }

@@ -16,16 +16,22 @@ struct scan_file {
     bool counts; /* its share of the total is wanted, and not known yet */
 };
 
+struct agg; /* agg.h */
+
 struct scan {
     struct lake *lake;
     struct store_pin *pin;
     struct store_scan *s;
+    struct agg *agg; /* rows are to be counted in here, not found; NULL: found */
     struct top top;
     uint64_t deadline;          /* of catalog_now(); 0: none */
     bool stopped;               /* out of time, or cancelled: nothing more is begun */
     bool no_duck;               /* the query worker is not to be had */
     bool rows_lost, total_lost; /* something that could not be looked at may have had some */
 };
+
+/* The whole of it: c->s is the question and gets the answer. 0, or a negative errno with a text. */
+int scan_run(struct scan *c, struct errmsg *err);
 
 /* Out of time, or cancelled? Says so in the outcome. */
 bool scan_stop(struct scan *c);
@@ -55,12 +61,12 @@ void scan_keys_free(struct scan_keys *k);
 int scan_keys_file(struct scan *c, const struct scan_keys *k, const struct scan_file *f, struct errmsg *err);
 
 /*
- * Filters by our own page reader, file by file; for as many tests as this. scan_pages_wide(): it needs payloads, which
- * DuckDB expands in several threads.
+ * Filters by our own page reader, file by file; fast for as many tests as this. More are taken if `any`. *ret NULL: too
+ * many. scan_pages_wide(): it needs payloads, which DuckDB expands in several threads.
  */
 #define SCAN_PAGES_LEAVES 12u
 struct scan_pages;
-int scan_pages_make(struct scan_pages **ret, const struct filter *f, enum record_table table); /* *ret NULL: too many */
+int scan_pages_make(struct scan_pages **ret, const struct filter *f, enum record_table table, bool any);
 void scan_pages_free(struct scan_pages *p);
 bool scan_pages_wide(const struct scan_pages *p);
 int scan_pages_file(struct scan *c, const struct scan_pages *p, const struct scan_file *f, struct errmsg *err);

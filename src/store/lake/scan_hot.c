@@ -1,3 +1,4 @@
+#include "store/lake/agg.h"
 #include "store/lake/scan.h"
 
 #include <errno.h>
@@ -22,7 +23,7 @@ struct hot_scan {
     struct buf payload;
     size_t payload_row; /* SIZE_MAX: none */
     struct group_cache *cache;
-    int rc; /* of group_payload() */
+    int rc; /* of group_payload(), of counting */
 };
 
 static void payload_cell(struct hot_scan *h, struct record_cell *ret)
@@ -98,6 +99,10 @@ static void look_at_row(struct hot_scan *h, size_t part)
         return;
     if (h->filter != NULL && !filter_eval(h->filter, test, h))
         return;
+    if (h->c->agg != NULL) {
+        h->rc = agg_hot_row(h->c->agg, h->g, h->row, ts.number);
+        return;
+    }
     s->total++;
     if (refused)
         return;
@@ -131,6 +136,8 @@ static int look_at_group(struct scan *c, size_t part)
     h->payload_row = SIZE_MAX;
     buf_init(&h->payload, PAYLOAD_MAX);
     prepare(h);
+    if (c->agg != NULL)
+        h->rc = agg_hot_begin(c->agg, h->g);
     bool all = look_at_rows(h, part, c->pin->rows[part]);
     int rc = h->rc != 0 ? h->rc : all ? 0 : -EINTR;
     release(h);

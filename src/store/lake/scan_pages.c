@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "store/lake/agg.h"
 #include "store/lake/scan.h"
 
 #define BLOOM_KEYS_MAX 64u /* more than these, and some key is always there */
@@ -26,9 +27,10 @@ struct scan_pages {
     struct bloom_keys *blooms;
     size_t bloom_count;
     size_t leaves;
-    int columns[SCAN_PAGES_LEAVES];       /* of the table; -1: none */
-    bool null_passes[SCAN_PAGES_LEAVES];  /* does NULL pass the test? */
-    bool passes[1u << SCAN_PAGES_LEAVES]; /* by the answers of all tests, a bit each */
+    bool many;                            /* more than SCAN_PAGES_LEAVES: the tree is evaluated row by row */
+    int columns[FILTER_LEAVES_MAX];       /* of the table; -1: none */
+    bool null_passes[FILTER_LEAVES_MAX];  /* does NULL pass the test? */
+    bool passes[1u << SCAN_PAGES_LEAVES]; /* by the answers of all tests, a bit each; not of many */
 };
 
 /* A file while it is searched. */
@@ -39,10 +41,12 @@ struct page_scan {
     struct catalog_file *file;
     size_t group, rows;
     uint64_t base; /* row of the file that the group begins with */
-    enum leaf_state state[SCAN_PAGES_LEAVES];
-    uint8_t *answers[SCAN_PAGES_LEAVES]; /* by code */
-    size_t answers_cap[SCAN_PAGES_LEAVES];
+    enum leaf_state state[FILTER_LEAVES_MAX];
+    uint8_t *answers[FILTER_LEAVES_MAX]; /* by code */
+    size_t answers_cap[FILTER_LEAVES_MAX];
     uint16_t *numbers; /* a row's answers */
+    uint8_t *bits;     /* of many: a bit for each test and row, a test's rows together */
+    size_t row;        /* of many: at hand */
     uint32_t *hits;    /* rows that pass */
     size_t rows_cap, hit_count;
     uint64_t total;
@@ -84,22 +88,25 @@ static int take_all_keys(struct scan_pages *p)
     return rc;
 }
 
-int scan_pages_make(struct scan_pages **ret, const struct filter *f, enum record_table table)
+int scan_pages_make(struct scan_pages **ret, const struct filter *f, enum record_table table, bool any)
 {
     static const struct record_cell null = { .null = true };
     size_t leaves = f != NULL ? filter_leaves(f) : 0;
     *ret = NULL;
-    if (leaves > SCAN_PAGES_LEAVES)
+    if (leaves > SCAN_PAGES_LEAVES && !any)
         return 0;
     struct scan_pages *p = calloc(1, sizeof(*p));
     if (p == NULL)
         return -ENOMEM;
-    *p = (struct scan_pages){ .filter = f, .table = table, .leaves = leaves };
+    p->filter = f;
+    p->table = table;
+    p->leaves = leaves;
+    p->many = leaves > SCAN_PAGES_LEAVES;
     for (size_t i = 0; i < leaves; i++) {
         p->columns[i] = filter_leaf_column(f, i, table);
         p->null_passes[i] = filter_leaf_test(f, i, &null);
     }
-    for (unsigned n = 0; n < 1u << leaves; n++)
+    for (unsigned n = 0; !p->many && n < 1u << leaves; n++)
         p->passes[n] = f == NULL || filter_eval(f, answer, &n);
     int rc = f != NULL ? take_all_keys(p) : 0;
     if (rc != 0) {
@@ -131,10 +138,10 @@ bool scan_pages_wide(const struct scan_pages *p)
 /* Could a row pass, when the tests of `known` have these answers? */
 static bool possible(const struct scan_pages *p, unsigned known, unsigned value)
 {
-    for (unsigned n = 0; n < 1u << p->leaves; n++)
+    for (unsigned n = 0; !p->many && n < 1u << p->leaves; n++)
         if ((n & known) == value && p->passes[n])
             return true;
-    return false;
+    return p->many;
 }
 
 /* ------------------------------------------------------------------------------------------------ tests */
@@ -196,14 +203,27 @@ static int ask_leaf(struct page_scan *s, size_t leaf)
     return ask_dictionary(s, leaf, (size_t)at, nulls);
 }
 
+/* Octets of the bits of one test. */
+static size_t bits_size(const struct page_scan *s)
+{
+    return (s->rows + 7) / 8;
+}
+
+static void set_bit(struct page_scan *s, size_t leaf, size_t row, bool answer)
+{
+    s->bits[leaf * bits_size(s) + row / 8] |= (uint8_t)(answer << row % 8);
+}
+
 static int add_codes(struct page_scan *s, size_t leaf, size_t column, size_t page, size_t first)
 {
     const uint32_t *codes;
     const uint8_t *answers = s->answers[leaf];
-    uint16_t null = s->p->null_passes[leaf], *to = s->numbers + first;
+    uint16_t null = s->p->null_passes[leaf], *to = s->p->many ? NULL : s->numbers + first;
     size_t count;
     int rc = pq_reader_page_codes(s->file->reader, s->group, column, page, &codes, &count);
-    for (size_t i = 0; rc == PQ_OK && i < count; i++)
+    for (size_t i = 0; rc == PQ_OK && to == NULL && i < count; i++)
+        set_bit(s, leaf, first + i, codes[i] == PQ_NULL_CODE ? null != 0 : answers[codes[i]] != 0);
+    for (size_t i = 0; rc == PQ_OK && to != NULL && i < count; i++)
         to[i] |= (uint16_t)((codes[i] == PQ_NULL_CODE ? null : answers[codes[i]]) << leaf);
     return rc;
 }
@@ -213,8 +233,13 @@ static int add_values(struct page_scan *s, size_t leaf, size_t column, size_t pa
     const struct pq_slice *values;
     size_t count;
     int rc = pq_reader_page_values(s->file->reader, s->group, column, page, &values, &count);
-    for (size_t i = 0; rc == PQ_OK && i < count; i++)
-        s->numbers[first + i] |= (uint16_t)(test_value(s, leaf, values[i]) << leaf);
+    for (size_t i = 0; rc == PQ_OK && i < count; i++) {
+        bool answer = test_value(s, leaf, values[i]);
+        if (s->p->many)
+            set_bit(s, leaf, first + i, answer);
+        else
+            s->numbers[first + i] |= (uint16_t)(answer << leaf);
+    }
     return rc;
 }
 
@@ -291,10 +316,28 @@ static int make_room(struct page_scan *s)
         return PQ_OK;
     free(s->numbers);
     free(s->hits);
+    free(s->bits);
     s->numbers = malloc(s->rows * sizeof(*s->numbers));
     s->hits = malloc(s->rows * sizeof(*s->hits));
-    s->rows_cap = s->numbers != NULL && s->hits != NULL ? s->rows : 0;
-    return s->rows_cap > 0 ? PQ_OK : PQ_ERR_MEMORY;
+    s->bits = s->p->many ? malloc(s->p->leaves * bits_size(s)) : NULL;
+    bool there = s->numbers != NULL && s->hits != NULL && (s->bits != NULL || !s->p->many);
+    s->rows_cap = there ? s->rows : 0;
+    return there ? PQ_OK : PQ_ERR_MEMORY;
+}
+
+/* Of many tests: the answer of one for the row at hand. */
+static bool bit_answer(void *arg, size_t leaf)
+{
+    const struct page_scan *s = arg;
+    if (s->state[leaf] <= LEAF_YES)
+        return s->state[leaf] == LEAF_YES;
+    return (s->bits[leaf * bits_size(s) + s->row / 8] >> s->row % 8 & 1) != 0;
+}
+
+static bool row_passes(struct page_scan *s, size_t row)
+{
+    s->row = row;
+    return s->p->many ? filter_eval(s->p->filter, bit_answer, s) : s->p->passes[s->numbers[row]];
 }
 
 /* Fills hits; `value` has the answers of the tests that have one for the whole group. */
@@ -305,13 +348,15 @@ static int find_hits(struct page_scan *s, unsigned value)
         return rc;
     for (size_t i = 0; i < s->rows; i++)
         s->numbers[i] = (uint16_t)value;
+    if (s->p->many)
+        memset(s->bits, 0, s->p->leaves * bits_size(s));
     for (size_t leaf = 0; leaf < s->p->leaves && rc == PQ_OK; leaf++)
         if (s->state[leaf] == LEAF_CODES || s->state[leaf] == LEAF_VALUES)
             rc = add_leaf(s, leaf);
     s->hit_count = 0;
     for (size_t i = 0; rc == PQ_OK && i < s->rows; i++) {
         s->hits[s->hit_count] = (uint32_t)i;
-        s->hit_count += s->p->passes[s->numbers[i]];
+        s->hit_count += row_passes(s, i);
     }
     return rc;
 }
@@ -354,9 +399,18 @@ static int ask_blooms(struct page_scan *s, bool *ret_maybe)
     return PQ_OK;
 }
 
+static int count_group(struct page_scan *s, bool all, unsigned value)
+{
+    int rc = all ? PQ_OK : find_hits(s, value);
+    if (rc != PQ_OK || (!all && s->hit_count == 0))
+        return rc;
+    return agg_sealed(s->c->agg, s->file, s->group, s->rows, all ? NULL : s->hits, s->hit_count);
+}
+
 static int look_at_group(struct page_scan *s)
 {
     unsigned known = 0, value = 0;
+    size_t open = 0; /* tests that have no one answer for the group */
     bool inside, rows, maybe;
     if (!look_at_span(s, &inside, &rows))
         return PQ_OK;
@@ -367,12 +421,15 @@ static int look_at_group(struct page_scan *s)
         rc = ask_leaf(s, leaf);
         if (rc != PQ_OK)
             return rc;
-        known |= (unsigned)(s->state[leaf] <= LEAF_YES) << leaf;
-        value |= (unsigned)(s->state[leaf] == LEAF_YES) << leaf;
+        open += s->state[leaf] > LEAF_YES;
+        known |= (unsigned)(s->state[leaf] <= LEAF_YES && !s->p->many) << leaf % SCAN_PAGES_LEAVES;
+        value |= (unsigned)(s->state[leaf] == LEAF_YES && !s->p->many) << leaf % SCAN_PAGES_LEAVES;
         if (!possible(s->p, known, value))
             return PQ_OK;
     }
-    if (inside && !rows && known == (1u << s->p->leaves) - 1) {
+    if (s->c->agg != NULL)
+        return count_group(s, open == 0 && !s->p->many, value);
+    if (inside && !rows && open == 0) {
         s->total += s->rows; /* they pass, all of them */
         return PQ_OK;
     }
@@ -413,10 +470,11 @@ int scan_pages_file(struct scan *c, const struct scan_pages *p, const struct sca
     for (size_t i = 0; i < p->leaves; i++)
         free(s.answers[i]);
     free(s.numbers);
+    free(s.bits);
     free(s.hits);
     if (f->counts)
         c->s->total += s.total;
-    if (rc == 0 && f->counts && f->whole && p->filter != NULL)
+    if (rc == 0 && f->counts && f->whole && p->filter != NULL && c->agg == NULL)
         catalog_total_put(c->lake->catalog, f->file->path, filter_text(p->filter), s.total);
     return rc;
 }
