@@ -10,8 +10,8 @@ static const struct opt no_opts[] = { { NULL, 0, OPT_FLAG, 0, 0, NULL, NULL } };
 const struct opt_command cmd_completion_help = {
     .name = "completion",
     .summary = "print a script that completes commands and options",
-    .usage = "hepcat completion bash|zsh|fish",
-    .about = "Prints a script for the shell on standard output.",
+    .usage = "hepcat completion bash|zsh|fish|commands",
+    .about = "Prints a script for the shell on standard output, or the names of all commands.",
     .opts = no_opts,
     .examples = "  hepcat completion bash > /etc/bash_completion.d/hepcat\n"
                 "  hepcat completion zsh > \"${fpath[1]}/_hepcat\"\n"
@@ -122,10 +122,17 @@ static void fish(void)
     }
 }
 
+/* For scripts, such as the one that installs. */
+static void commands(void)
+{
+    put_names();
+    putchar('\n');
+}
+
 static const struct {
     const char *name;
     void (*print)(void);
-} shells[] = { { "bash", bash }, { "zsh", zsh }, { "fish", fish } };
+} shells[] = { { "bash", bash }, { "zsh", zsh }, { "fish", fish }, { "commands", commands } };
 
 int cmd_completion(int argc, char **argv)
 {

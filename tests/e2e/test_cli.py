@@ -735,5 +735,49 @@ class RoundTrip(lib.Case):
                 self.assertIn(result.code, (0, 1), (data.hex(), result))
 
 
+class Descriptions(lib.Case):
+    """Man pages and completions: what the tools that read them say."""
+
+    def commands(self) -> list[str]:
+        return run("completion", "commands").out.decode().split()
+
+    def test_man_pages(self) -> None:
+        for command in ["", *self.commands()]:
+            page = self.file("page.1", run("man", *command.split()).out)
+            done = lib.run("-man", "-Tutf8", "-ww", page, program="groff")
+            with self.subTest(command):
+                self.assertEqual(done.code, 0)
+                self.assertEqual(done.err, "")
+                self.assertIn(f"hepcat-{command}" if command else "hepcat-search", re.sub(".\x08", "", done.out.decode()))
+
+    def test_bash(self) -> None:
+        script = self.file("bash", run("completion", "bash").out)
+
+        def complete(*words: str) -> list[str]:
+            line = " ".join(f"'{w}'" for w in words)
+            done = lib.run("-c", f". {script}; COMP_WORDS=({line}); COMP_CWORD={len(words) - 1}; _hepcat; "
+                           "printf '%s\\n' \"${COMPREPLY[@]}\"", program="bash")
+            self.assertEqual((done.code, done.err), (0, ""), done)
+            return done.out.decode().split()
+
+        self.assertEqual(complete("hepcat", "sea"), ["search"])
+        self.assertEqual(complete("hepcat", "search", "--lim"), ["--limit"])
+        self.assertIn(script.rsplit("/", 1)[1], [p.rsplit("/", 1)[-1] for p in
+                                                 complete("hepcat", "decode", script[:-2])])
+        self.assertEqual(complete("hepcat", "help", "flo"), ["flow"])
+
+    def test_zsh_and_fish(self) -> None:
+        for shell, check in (("zsh", "-n"), ("fish", "--no-execute")):
+            script = self.file(shell, run("completion", shell).out)
+            done = lib.run(check, script, program=shell)
+            self.assertEqual((done.code, done.out, done.err), (0, b"", ""), shell)
+
+    def test_slips_of_the_finger(self) -> None:
+        self.assertIn("did you mean 'search'?", run("serach").err)
+        self.assertIn("did you mean --limit?", run("search", "--limti", "3").err)
+        self.assertEqual(run("completion", "tcsh").code, 2)
+        self.assertEqual(run("man", "nothing").code, 2)
+
+
 if __name__ == "__main__":
     lib.main()

@@ -1,0 +1,21 @@
+# Man pages and shell completions below the prefix, made by the executable HEPCAT.
+set(share $ENV{DESTDIR}${CMAKE_INSTALL_PREFIX}/share)
+
+function(hepcat_says file)
+  get_filename_component(dir ${file} DIRECTORY)
+  file(MAKE_DIRECTORY ${dir})
+  execute_process(COMMAND ${HEPCAT} ${ARGN} OUTPUT_FILE ${file} RESULT_VARIABLE status)
+  if(NOT status EQUAL 0)
+    message(FATAL_ERROR "hepcat ${ARGN}: ${status}")
+  endif()
+endfunction()
+
+hepcat_says(${share}/man/man1/hepcat.1 man)
+execute_process(COMMAND ${HEPCAT} completion commands OUTPUT_VARIABLE commands)
+string(REGEX MATCHALL "[a-z-]+" commands "${commands}")
+foreach(command ${commands})
+  hepcat_says(${share}/man/man1/hepcat-${command}.1 man ${command})
+endforeach()
+hepcat_says(${share}/bash-completion/completions/hepcat completion bash)
+hepcat_says(${share}/zsh/site-functions/_hepcat completion zsh)
+hepcat_says(${share}/fish/vendor_completions.d/hepcat.fish completion fish)
