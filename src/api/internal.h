@@ -190,6 +190,8 @@ bool api_param_cursor(struct api_request *r, struct api_reply *reply, bool *ret_
 /* One of `words` (NULL at the end): its index. */
 bool api_param_word(struct api_request *r, struct api_reply *reply, const char *name, const char *const *words,
                     unsigned *ret);
+bool api_param_window(struct api_request *r, struct api_reply *reply, int64_t *ret_from, int64_t *ret_to);
+bool api_param_filter(struct api_request *r, struct api_reply *reply, struct filter **ret); /* "q" */
 bool api_param_flag(struct api_request *r, struct api_reply *reply, const char *name, bool *ret);
 
 /* ------------------------------------------------------------------------------------------------ rows */
@@ -223,12 +225,19 @@ int api_store_status(struct api *a, int rc);
 bool api_search(struct api_request *r, const struct search_options *o, struct search **ret, struct api_reply *reply);
 
 /* ------------------------------------------------------------------------------------------------ resources */
+/* Calls what takes the store's time in its turn; false with the reply made if it did not come to that, or failed. */
+bool api_in_turn(struct api_request *r, struct api_reply *reply,
+                 int (*run)(void *arg, const atomic_bool *cancel, bool *ret_timed_out, struct errmsg *err), void *arg);
+
 
 void api_get_search(struct api_request *r, struct api_reply *reply);
 void api_get_flow(struct api_request *r, struct api_reply *reply);
 void api_get_message(struct api_request *r, struct api_reply *reply);
 void api_get_health(struct api_request *r, struct api_reply *reply);
 void api_get_ready(struct api_request *r, struct api_reply *reply);
+void api_get_counts(struct api_request *r, struct api_reply *reply);
+void api_get_values(struct api_request *r, struct api_reply *reply);
+void api_get_fields(struct api_request *r, struct api_reply *reply);
 void api_get_metrics(struct api_request *r, struct api_reply *reply);
 void api_get_senders(struct api_request *r, struct api_reply *reply);
 void api_post_import(struct api_request *r, struct api_reply *reply);

@@ -107,6 +107,24 @@ bool api_param_duration(struct api_request *r, struct api_reply *reply, const ch
     return true;
 }
 
+bool api_param_window(struct api_request *r, struct api_reply *reply, int64_t *ret_from, int64_t *ret_to)
+{
+    *ret_from = INT64_MIN;
+    *ret_to = INT64_MAX;
+    if (!api_param_time(r, reply, "from", ret_from) || !api_param_time(r, reply, "to", ret_to))
+        return false;
+    return *ret_from <= *ret_to || api_problem_at(reply, "to", SIZE_MAX, "it is before \"from\"");
+}
+
+bool api_param_filter(struct api_request *r, struct api_reply *reply, struct filter **ret)
+{
+    struct filter_error bad = { 0 };
+    const char *text = api_param(r, "q");
+    if (text == NULL || filter_parse(ret, text, strlen(text), &bad) == 0)
+        return true;
+    return api_problem_at(reply, "q", bad.at, "%s", bad.text);
+}
+
 bool api_param_cursor(struct api_request *r, struct api_reply *reply, bool *ret_has, struct search_cursor *ret)
 {
     const char *text = api_param(r, "after");

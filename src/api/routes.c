@@ -4,6 +4,8 @@
 
 static const char *const search_params[] = { "q",       "from",    "to",    "limit",  "order",   "reverse", "after",
                                              "columns", "payload", "total", "format", "timeout", NULL };
+static const char *const counts_params[] = { "q", "from", "to", "interval", "by", "top", "timeout", NULL };
+static const char *const values_params[] = { "field", "prefix", "q", "from", "to", "limit", "timeout", NULL };
 static const char *const flow_params[] = { "call_id", "from",    "to",     "limit", "after",
                                            "columns", "payload", "format", NULL };
 static const char *const message_params[] = { "seq", "ts", "raw", NULL };
@@ -22,6 +24,9 @@ static const struct api_route routes[] = {
     { .path = "/ready", .method = "GET", .open = true, .handle = api_get_ready },
     { .path = "/metrics", .method = "GET", .handle = api_get_metrics },
     { .path = "/api/v1/search", .method = "GET", .params = search_params, .handle = api_get_search },
+    { .path = "/api/v1/counts", .method = "GET", .params = counts_params, .handle = api_get_counts },
+    { .path = "/api/v1/values", .method = "GET", .params = values_params, .handle = api_get_values },
+    { .path = "/api/v1/fields", .method = "GET", .handle = api_get_fields },
     { .path = "/api/v1/flow", .method = "GET", .params = flow_params, .handle = api_get_flow },
     { .path = "/api/v1/message", .method = "GET", .params = message_params, .handle = api_get_message },
     { .path = "/api/v1/senders", .method = "GET", .params = senders_params, .handle = api_get_senders },

@@ -76,25 +76,45 @@ static uint64_t clock_us(void)
     return (uint64_t)t.tv_sec * 1000000 + (uint64_t)t.tv_nsec / 1000;
 }
 
-bool api_search(struct api_request *r, const struct search_options *o, struct search **ret, struct api_reply *reply)
+bool api_in_turn(struct api_request *r, struct api_reply *reply,
+                 int (*run)(void *arg, const atomic_bool *cancel, bool *ret_timed_out, struct errmsg *err), void *arg)
 {
     struct api *a = r->api;
     struct errmsg err = { "" };
-    struct search_options options = *o;
-    options.cancel = r->conn == NULL ? NULL : &r->conn->gone;
+    bool timed_out = false;
     int status = api_turn_begin(a, r->conn, false, &err);
     if (status == 0) {
         uint64_t start = clock_us();
-        int rc = search_open(ret, a->sources.store, &options, &err);
+        int rc = run(arg, r->conn == NULL ? NULL : &r->conn->gone, &timed_out, &err);
         api_turn_end(a, r->conn);
         atomic_fetch_add(&a->searches, 1);
         atomic_fetch_add(&a->searches_us, clock_us() - start);
-        if (rc == 0) {
-            atomic_fetch_add(&a->timed_out, search_result(*ret)->timed_out);
+        atomic_fetch_add(&a->timed_out, timed_out);
+        if (rc == 0)
             return true;
-        }
         status = api_store_status(a, rc);
     }
     reply->retry_after = status == -503 ? 1 : 0;
     return api_problem(reply, (unsigned)-status, "%s", err.text);
+}
+
+struct finding {
+    struct api *api;
+    struct search_options options;
+    struct search **ret;
+};
+
+static int find(void *arg, const atomic_bool *cancel, bool *ret_timed_out, struct errmsg *err)
+{
+    struct finding *f = arg;
+    f->options.cancel = cancel;
+    int rc = search_open(f->ret, f->api->sources.store, &f->options, err);
+    *ret_timed_out = rc == 0 && search_result(*f->ret)->timed_out;
+    return rc;
+}
+
+bool api_search(struct api_request *r, const struct search_options *o, struct search **ret, struct api_reply *reply)
+{
+    struct finding f = { .api = r->api, .options = *o, .ret = ret };
+    return api_in_turn(r, reply, find, &f);
 }

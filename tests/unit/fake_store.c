@@ -1,7 +1,9 @@
 #include "fake_store.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
+#include <strings.h>
 #include <time.h>
 
 #include "base/ip.h"
@@ -202,6 +204,116 @@ static int fake_scan(struct store *s, struct store_pin *pin, struct store_scan *
     return 0;
 }
 
+/* ------------------------------------------------------------------------------------------------ counting */
+
+static bool fake_span(struct store *s, struct store_pin *pin, unsigned tables, int64_t *ret_min, int64_t *ret_max)
+{
+    const struct fake_store *f = (struct fake_store *)s;
+    bool any = false;
+    for (size_t i = 0; i < pin->count; i++) {
+        const struct record *r = &f->rows[i];
+        if ((tables >> r->table & 1) == 0)
+            continue;
+        *ret_min = !any || r->ts < *ret_min ? r->ts : *ret_min;
+        *ret_max = !any || r->ts > *ret_max ? r->ts : *ret_max;
+        any = true;
+    }
+    return any;
+}
+
+/* The text by which a row is counted; *ret_null: it has none. */
+static void count_text(const struct record *r, const struct store_aggregate *q, struct row_cells *c, char *text,
+                       size_t size, bool *ret_null)
+{
+    int column = q->by.columns[r->table];
+    *ret_null = !q->has_by || (!q->by.tables && (column < 0 || c->cells[column].null));
+    if (*ret_null)
+        return;
+    const struct record_cell *cell = &c->cells[column];
+    if (q->by.tables)
+        (void)snprintf(text, size, "%s", record_schema(r->table)->name);
+    else if (!record_kind_is_number(record_schema(r->table)->columns[column].kind))
+        (void)snprintf(text, size, "%.*s", (int)cell->octets.len, (const char *)cell->octets.ptr);
+    else if (q->by.text != NULL)
+        text[q->by.text(cell->number, text)] = '\0';
+    else
+        (void)snprintf(text, size, "%lld", (long long)cell->number);
+}
+
+static void count_value(struct store_aggregate *q, const char *text, size_t bucket)
+{
+    size_t i = 0;
+    while (i < q->value_count && strcmp(q->values[i].text, text) != 0)
+        i++;
+    if (i == q->value_count) {
+        q->values[i] = (struct store_value){ .text = strdup(text), .len = strlen(text) };
+        q->values[i].counts = q->counts + (3 + i) * q->buckets;
+        q->value_count++;
+    }
+    q->values[i].total++;
+    q->values[i].counts[bucket]++;
+}
+
+static int most_first(const void *a, const void *b)
+{
+    const struct store_value *x = a;
+    const struct store_value *y = b;
+    return x->total != y->total ? (x->total < y->total ? 1 : -1) : strcmp(x->text, y->text);
+}
+
+static void count_row(struct fake_store *f, struct store_aggregate *q, size_t i)
+{
+    const struct record *r = &f->rows[i];
+    struct row_cells c;
+    char text[1100] = "";
+    bool null;
+    if (q->bucket_us > 0 && (r->ts < q->start_us || (uint64_t)(r->ts - q->start_us) / q->bucket_us >= q->buckets))
+        return;
+    size_t bucket = q->bucket_us > 0 ? (size_t)((uint64_t)(r->ts - q->start_us) / q->bucket_us) : 0;
+    fake_cells(r, c.cells, c.texts);
+    count_text(r, q, &c, text, sizeof(text), &null);
+    if (q->prefix != NULL && (null || (q->prefix_nocase ? strncasecmp : strncmp)(text, q->prefix, q->prefix_len) != 0))
+        return;
+    q->total++;
+    q->counts[bucket]++;
+    if (null)
+        q->none[bucket]++;
+    else
+        count_value(q, text, bucket);
+}
+
+static int fake_aggregate(struct store *s, struct store_pin *pin, struct store_aggregate *q, struct errmsg *err)
+{
+    struct fake_store *f = (struct fake_store *)s;
+    struct store_scan scan = { .tables = q->tables,
+                               .filter = q->filter,
+                               .from_us = q->from_us,
+                               .to_us = q->to_us,
+                               .budget_us = q->budget_us,
+                               .total_wanted = STORE_TOTAL_EXACT,
+                               .cancel = q->cancel };
+    int rc = fake_scan(s, pin, &scan, err);
+    store_scan_free(&scan);
+    if (rc != 0)
+        return rc;
+    q->counts = calloc((3 + pin->count) * q->buckets, sizeof(*q->counts));
+    q->none = q->counts + q->buckets;
+    q->rest = q->none + q->buckets;
+    q->values = calloc(pin->count + 1, sizeof(*q->values));
+    q->value_count = 0;
+    q->total = 0;
+    for (size_t i = 0; i < pin->count; i++)
+        if (matches(f, &scan, i))
+            count_row(f, q, i);
+    qsort(q->values, q->value_count, sizeof(*q->values), most_first);
+    q->total_exact = scan.total_exact;
+    q->values_exact = true;
+    q->timed_out = scan.timed_out;
+    q->parts_total = q->parts_done = 1;
+    q->problem = scan.problem;
+    return 0;
+}
+
 /* ------------------------------------------------------------------------------------------------ fetch */
 
 static int fake_fetch(struct store *s, struct store_pin *pin, const struct store_ref *refs, size_t n,
@@ -241,6 +353,8 @@ static const struct store_ops fake_ops = {
     .unpin = fake_unpin,
     .scan = fake_scan,
     .fetch = fake_fetch,
+    .span = fake_span,
+    .aggregate = fake_aggregate,
 };
 
 void fake_store_init(struct fake_store *f)

@@ -546,6 +546,162 @@ static void senders_are_listed(void **state)
 
 /* ------------------------------------------------------------------------------------------------ bad input */
 
+/* Series of an answer as "value: 1,0,2". */
+static void series_are(const json_t *answer, const char *expect)
+{
+    char seen[512] = "";
+    size_t i, k, len = 0;
+    json_t *series, *count;
+    json_array_foreach(json_object_get(answer, "series"), i, series)
+    {
+        len += (size_t)snprintf(seen + len, sizeof(seen) - len, "%s%s: ", i > 0 ? " " : "", text(series, "value"));
+        json_array_foreach(json_object_get(series, "counts"), k, count) len +=
+            (size_t)snprintf(seen + len, sizeof(seen) - len, "%s%d", k > 0 ? "," : "", (int)json_integer_value(count));
+    }
+    assert_string_equal(seen, expect);
+}
+
+static void counts_answer(void **state)
+{
+    struct world *w = *state;
+    static const struct {
+        const char *query;
+        int64_t buckets, total;
+        const char *interval, *series;
+    } rows[] = {
+        { "from=2026-01-01T00:00:00Z&to=2026-01-01T00:00:06Z&interval=2", 3, 5, "2s", "" },
+        { "from=2026-01-01T00:00:00Z&to=2026-01-01T00:00:06Z&interval=2&by=method", 3, 5, "2s",
+          "INVITE: 1,1,2 BYE: 0,1,0" },
+        { "from=2026-01-01T00:00:03Z&to=2026-01-01T00:00:06Z&interval=2&by=method&top=1", 2, 3, "2s", "INVITE: 0,2" },
+        { "interval=1m&by=src", 1, 5, "1m", "10.0.0.1: 5" },
+        { "interval=1m&by=callid&q=method:INVITE", 1, 4, "1m", "call-1: 2 call-2: 2" },
+        { "interval=1m&by=table", 1, 5, "1m", "sip: 5" },
+        { "interval=1m&by=src_port", 1, 5, "1m", "5060: 5" },
+        { "interval=1m&by=type", 1, 5, "1m", "sip: 5" },
+        { "interval=1m&by=status_class", 1, 5, "1m", "" },
+        { "interval=auto", 81, 5, "50ms", "" },
+        { "from=2026-01-01&to=2026-01-02", 96, 5, "15m", "" },
+        { "from=2025-01-01&to=2026-01-02", 92, 5, "4d", "" },
+        { "from=2020-01-01&to=2020-01-02&by=method", 96, 0, "15m", "" },
+    };
+    struct api_options o = usual(w);
+    serve(w, &o);
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        char target[256];
+        (void)snprintf(target, sizeof(target), "/api/v1/counts?%s", rows[i].query);
+        json_t *j = get_json(w, target, 200);
+        assert_int_equal(json_array_size(json_object_get(j, "starts")), rows[i].buckets);
+        assert_int_equal(json_array_size(json_object_get(j, "counts")), rows[i].buckets);
+        assert_int_equal(number(j, "total"), rows[i].total);
+        assert_string_equal(text(j, "interval"), rows[i].interval);
+        assert_true(json_is_true(json_object_get(j, "total_exact")));
+        assert_true(json_is_false(json_object_get(j, "timed_out")));
+        series_are(j, rows[i].series);
+        json_decref(j);
+    }
+    json_t *j =
+        get_json(w, "/api/v1/counts?from=2026-01-01T00:00:03Z&to=2026-01-01T00:00:06Z&interval=2&by=method&top=1", 200);
+    assert_string_equal(json_string_value(json_array_get(json_object_get(j, "starts"), 0)),
+                        "2026-01-01T00:00:02.000000Z");
+    assert_int_equal(number(json_object_get(j, "other"), "total"), 1);
+    assert_int_equal(number(json_object_get(j, "none"), "total"), 0);
+    assert_int_equal(number(j, "values"), 2);
+    json_decref(j);
+    j = get_json(w, "/api/v1/counts?by=status", 200);
+    assert_int_equal(number(json_object_get(j, "none"), "total"), 5);
+    json_decref(j);
+    w->store.inexact = true;
+    j = get_json(w, "/api/v1/counts?by=method", 200);
+    assert_true(json_is_false(json_object_get(j, "total_exact")));
+    assert_true(json_is_false(json_object_get(j, "values_exact")));
+    assert_true(json_is_true(json_object_get(j, "timed_out")));
+    assert_string_equal(text(j, "problem"), "the time was over");
+    json_decref(j);
+    w->store.scan_error = -EIO;
+    json_decref(get_json(w, "/api/v1/counts", 500));
+}
+
+static void counts_of_nothing(void **state)
+{
+    struct world *w = *state;
+    struct api_options o = usual(w);
+    w->store.count = 0;
+    serve(w, &o);
+    json_t *j = get_json(w, "/api/v1/counts?by=method", 200);
+    assert_int_equal(number(j, "total"), 0);
+    assert_true(json_is_null(json_object_get(j, "from")));
+    assert_int_equal(json_array_size(json_object_get(j, "counts")), 0);
+    json_decref(j);
+    j = get_json(w, "/api/v1/values?field=method", 200);
+    assert_int_equal(number(j, "count"), 0);
+    json_decref(j);
+}
+
+static void values_answer(void **state)
+{
+    struct world *w = *state;
+    static const struct {
+        const char *query, *field, *values;
+    } rows[] = {
+        { "field=method", "method", "INVITE=4 BYE=1" },
+        { "field=method&prefix=in", "method", "INVITE=4" },
+        { "field=callid&prefix=CALL", "call_id", "" },
+        { "field=callid&prefix=call-", "call_id", "call-1=3 call-2=2" },
+        { "field=callid&limit=1", "call_id", "call-1=3" },
+        { "field=callid&q=method:BYE", "call_id", "call-1=1" },
+        { "field=callid&from=2026-01-01T00:00:03Z&to=2026-01-01T00:00:05Z", "call_id", "call-1=1 call-2=1" },
+        { "field=ip", "src_ip", "10.0.0.1=5 10.0.0.2=5" },
+        { "field=ip&prefix=10.0.0.2", "src_ip", "10.0.0.2=5" },
+        { "field=dst_port&prefix=50", "dst_port", "5060=5" },
+        { "field=from", "from_user", "" },
+    };
+    struct api_options o = usual(w);
+    serve(w, &o);
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        char target[256], seen[512] = "";
+        size_t k, len = 0;
+        json_t *value;
+        (void)snprintf(target, sizeof(target), "/api/v1/values?%s", rows[i].query);
+        json_t *j = get_json(w, target, 200);
+        json_array_foreach(json_object_get(j, "values"), k, value) len +=
+            (size_t)snprintf(seen + len, sizeof(seen) - len, "%s%s=%d", k > 0 ? " " : "", text(value, "value"),
+                             (int)number(value, "count"));
+        assert_string_equal(seen, rows[i].values);
+        assert_string_equal(text(j, "field"), rows[i].field);
+        assert_int_equal(number(j, "count"), k);
+        assert_true(json_is_true(json_object_get(j, "values_exact")));
+        json_decref(j);
+    }
+}
+
+static void fields_are_listed(void **state)
+{
+    struct world *w = *state;
+    struct api_options o = usual(w);
+    size_t i, seen = 0;
+    json_t *field;
+    serve(w, &o);
+    json_t *j = get_json(w, "/api/v1/fields", 200);
+    json_array_foreach(json_object_get(j, "fields"), i, field)
+    {
+        assert_true(strlen(text(field, "description")) > 0);
+        assert_true(strlen(text(field, "kind")) > 0);
+        assert_true(json_is_array(json_object_get(field, "aliases")));
+        assert_true(json_is_boolean(json_object_get(field, "values")));
+        /* Every example is a filter. */
+        struct filter *f = NULL;
+        struct filter_error err;
+        const char *example = text(field, "example");
+        if (filter_parse(&f, example, strlen(example), &err) != 0)
+            fail_msg("%s: %s", example, err.text);
+        filter_free(f);
+        seen += strcmp(text(field, "name"), "from") == 0;
+    }
+    assert_int_equal(seen, 1);
+    assert_int_equal(number(j, "count"), i);
+    json_decref(j);
+}
+
 static void nonsense_is_refused(void **state)
 {
     struct world *w = *state;
@@ -573,6 +729,21 @@ static void nonsense_is_refused(void **state)
         { "/api/v1/search?format=xml", 400, "format" },
         { "/api/v1/search?verbose=1", 400, "" },
         { "/api/v1/search?%00=1", 400, "" },
+        { "/api/v1/counts?by=fromage", 400, "by" },
+        { "/api/v1/counts?by=payload", 400, "by" },
+        { "/api/v1/counts?by=ts", 400, "by" },
+        { "/api/v1/counts?by=user", 400, "by" },
+        { "/api/v1/counts?q=(", 400, "q" },
+        { "/api/v1/counts?top=0", 400, "top" },
+        { "/api/v1/counts?top=101", 400, "top" },
+        { "/api/v1/counts?interval=never", 400, "interval" },
+        { "/api/v1/counts?interval=1ms", 400, "interval" },
+        { "/api/v1/counts?from=2020-01-01&to=2026-01-01&interval=1", 400, "interval" },
+        { "/api/v1/counts?limit=5", 400, "" },
+        { "/api/v1/values", 400, "field" },
+        { "/api/v1/values?field=nope", 400, "field" },
+        { "/api/v1/values?field=method&limit=1001", 400, "limit" },
+        { "/api/v1/fields?q=x", 400, "" },
         { "/api/v1/flow", 400, "call_id" },
         { "/api/v1/flow?call_id=", 400, "call_id" },
         { "/api/v1/message?seq=1", 400, "" },
@@ -972,6 +1143,10 @@ int main(void)
         TEST(messages_are_found_by_place),
         TEST(state_is_told),
         TEST(senders_are_listed),
+        TEST(counts_answer),
+        TEST(counts_of_nothing),
+        TEST(values_answer),
+        TEST(fields_are_listed),
         TEST(nonsense_is_refused),
         TEST(methods_are_few),
         TEST(long_requests_have_an_end),
