@@ -55,6 +55,7 @@ bench:
 	@$(CMAKE) -B $(BUILD)/bench -DHEP_TESTS=OFF >/dev/null
 	@cmake --build $(BUILD)/bench -j$(JOBS)
 	@bench/run.py $(BUILD)/bench
+	@bench/ingest.py $(BUILD)/bench
 
 format:
 	@tools/install-deps.sh lint
