@@ -9,7 +9,8 @@
 
 #define LINKTYPE_RAW  101
 #define SNAPLEN       262144
-#define RECORD_HEADER 16
+#define RECORD_HEADER 28 /* room before a packet: an enhanced packet block's header; a pcap record's takes 16 of it */
+#define PCAP_RECORD   16
 #define HEADERS_MAX   (40 + 32) /* IPv6 and a TCP header with options */
 #define IP_LENGTH_MAX 65535     /* what the length fields can say: the packet (IPv4), the payload (IPv6) */
 
@@ -33,7 +34,8 @@ struct key {
 };
 
 struct pcap_out {
-    FILE *file;
+    struct pcap_out_options options;
+    FILE *file; /* NULL: what options.write() does is its own business */
     struct lru *connections;
     uint32_t isn; /* of the next connection: spaced, so that reused ports are not taken for a retransmission */
     uint16_t ip_id;
@@ -116,20 +118,81 @@ static unsigned upper_checksum(const struct pcap_out_message *m, unsigned protoc
 
 static bool write_octets(struct pcap_out *o, const uint8_t *p, size_t len)
 {
-    if (len > 0 && fwrite(p, 1, len, o->file) != len)
+    if (len > 0 && !o->failed && !o->options.write(o->options.arg, p, len))
         o->failed = true;
     return !o->failed;
+}
+
+/* Zeros that fill up to a multiple of four octets. */
+static bool write_padding(struct pcap_out *o, size_t len)
+{
+    static const uint8_t zeros[4];
+    return write_octets(o, zeros, -len & 3);
+}
+
+/* An option of a pcapng block (draft-ietf-opsawg-pcapng section 3.5): 4 octets, the value, padding. */
+static size_t option_size(size_t len)
+{
+    return len == 0 ? 0 : 4 + ((len + 3) & ~(size_t)3);
+}
+
+static bool write_option(struct pcap_out *o, unsigned code, const void *value, size_t len)
+{
+    uint8_t head[4];
+    if (len == 0)
+        return true;
+    (void)put16(put16(head, code), (unsigned)len);
+    return write_octets(o, head, sizeof(head)) && write_octets(o, value, len) && write_padding(o, len);
+}
+
+/* The end of the options, if there are any, and of the block. */
+static bool write_block_end(struct pcap_out *o, bool options, size_t block_len)
+{
+    uint8_t end[8];
+    uint8_t *p = options ? put32(end, 0) : end;
+    p = put32(p, (uint32_t)block_len);
+    return write_octets(o, end, (size_t)(p - end));
+}
+
+/* The comment without a character that is cut in the middle. */
+static struct hep_slice comment_of(const struct pcap_out_message *m)
+{
+    struct hep_slice c = m->comment;
+    if (c.len > PCAP_OUT_COMMENT_MAX)
+        c.len = PCAP_OUT_COMMENT_MAX;
+    while (c.len > 0 && c.len < m->comment.len && (c.ptr[c.len] & 0xc0) == 0x80)
+        c.len--;
+    return c;
+}
+
+/* An enhanced packet block; the packet's headers end at `end` in o->record. */
+static bool write_block(struct pcap_out *o, const struct pcap_out_message *m, const uint8_t *end, struct hep_slice data)
+{
+    struct hep_slice comment = comment_of(m);
+    uint32_t len = (uint32_t)((size_t)(end - o->record) - RECORD_HEADER + data.len);
+    size_t options = comment.len > 0 ? option_size(comment.len) + 4 : 0;
+    size_t block = RECORD_HEADER + ((len + 3U) & ~3U) + options + 4;
+    uint64_t us = (uint64_t)m->sec * 1000000 + m->usec;
+    uint8_t *p = put32(put32(put32(o->record, 6), (uint32_t)block), 0); /* of interface 0 */
+    p = put32(put32(p, (uint32_t)(us >> 32)), (uint32_t)us);
+    (void)put32(put32(p, len), len);
+    return write_octets(o, o->record, (size_t)(end - o->record)) && write_octets(o, data.ptr, data.len) &&
+           write_padding(o, len) && write_option(o, 1, comment.ptr, comment.len) &&
+           write_block_end(o, options > 0, block);
 }
 
 /* Writes the record whose packet headers end at `end` in o->record, and the data behind them. */
 static enum pcap_out_result write_record(struct pcap_out *o, const struct pcap_out_message *m, const uint8_t *end,
                                          struct hep_slice data)
 {
-    size_t headers = (size_t)(end - o->record);
-    uint32_t len = (uint32_t)(headers - RECORD_HEADER + data.len);
-    uint8_t *p = put32(put32(o->record, m->sec + m->usec / 1000000), m->usec % 1000000);
+    if (o->options.format == PCAP_OUT_PCAPNG)
+        return write_block(o, m, end, data) ? PCAP_OUT_OK : PCAP_OUT_WRITE;
+    uint8_t *start = o->record + RECORD_HEADER - PCAP_RECORD;
+    size_t headers = (size_t)(end - start);
+    uint32_t len = (uint32_t)(headers - PCAP_RECORD + data.len);
+    uint8_t *p = put32(put32(start, m->sec + m->usec / 1000000), m->usec % 1000000);
     (void)put32(put32(p, len), len);
-    return write_octets(o, o->record, headers) && write_octets(o, data.ptr, data.len) ? PCAP_OUT_OK : PCAP_OUT_WRITE;
+    return write_octets(o, start, headers) && write_octets(o, data.ptr, data.len) ? PCAP_OUT_OK : PCAP_OUT_WRITE;
 }
 
 static enum pcap_out_result write_udp(struct pcap_out *o, const struct pcap_out_message *m)
@@ -198,9 +261,17 @@ static void make_key(const struct pcap_out_message *m, struct key *ret, unsigned
     *ret_side = side;
 }
 
+/* The same without the comment, which belongs to one packet. */
+static struct pcap_out_message silent(const struct pcap_out_message *m)
+{
+    struct pcap_out_message copy = *m;
+    copy.comment = (struct hep_slice){ NULL, 0 };
+    return copy;
+}
+
 static struct pcap_out_message reversed(const struct pcap_out_message *m)
 {
-    struct pcap_out_message back = *m;
+    struct pcap_out_message back = silent(m);
     back.src = m->dst;
     back.dst = m->src;
     back.src_port = m->dst_port;
@@ -213,17 +284,17 @@ static enum pcap_out_result open_connection(struct pcap_out *o, const struct pca
                                             unsigned side)
 {
     static const struct hep_slice nothing = { NULL, 0 };
-    struct pcap_out_message back = reversed(m);
+    struct pcap_out_message there = silent(m), back = reversed(m);
     uint32_t client = o->isn;
     uint32_t server = o->isn + 0x40000000;
     o->isn += 0x01000193;
     c->next[side] = c->acked[side] = client + 1;
     c->next[!side] = c->acked[!side] = server + 1;
-    enum pcap_out_result result = write_segment(o, m, client, 0, FLAG_SYN, nothing);
+    enum pcap_out_result result = write_segment(o, &there, client, 0, FLAG_SYN, nothing);
     if (result == PCAP_OUT_OK)
         result = write_segment(o, &back, server, client + 1, FLAG_SYN | FLAG_ACK, nothing);
     if (result == PCAP_OUT_OK)
-        result = write_segment(o, m, client + 1, server + 1, FLAG_ACK, nothing);
+        result = write_segment(o, &there, client + 1, server + 1, FLAG_ACK, nothing);
     return result;
 }
 
@@ -241,6 +312,7 @@ static enum pcap_out_result write_data(struct pcap_out *o, const struct pcap_out
                                        unsigned side)
 {
     size_t max = segment_max(m);
+    const struct pcap_out_message further = silent(m);
     struct hep_slice rest = m->payload;
     enum pcap_out_result result = PCAP_OUT_OK;
     while (rest.len > 0 && result == PCAP_OUT_OK) {
@@ -251,6 +323,7 @@ static enum pcap_out_result write_data(struct pcap_out *o, const struct pcap_out
         rest = (struct hep_slice){ rest.ptr + part.len, rest.len - part.len };
         if (result == PCAP_OUT_OK)
             result = acknowledge(o, m, c, side);
+        m = &further;
     }
     return result;
 }
@@ -270,12 +343,35 @@ static enum pcap_out_result write_tcp(struct pcap_out *o, const struct pcap_out_
 
 /* ------------------------------------------------------------------------------------------------ interface */
 
-int pcap_out_open(struct pcap_out **ret, FILE *file, struct errmsg *err)
+static bool write_pcap_head(struct pcap_out *o)
+{
+    uint8_t header[24];
+    uint8_t *p = put16(put16(put32(header, 0xa1b2c3d4), 2), 4); /* magic, version 2.4 */
+    p = put32(put32(p, 0), 0);
+    (void)put32(put32(p, SNAPLEN), LINKTYPE_RAW);
+    return write_octets(o, header, sizeof(header));
+}
+
+/* Section header and interface description; without an option for it, times are in microseconds. */
+static bool write_pcapng_head(struct pcap_out *o)
+{
+    size_t name = o->options.program == NULL ? 0 : strlen(o->options.program);
+    uint8_t section[24], interface[20];
+    size_t len = sizeof(section) + (name > 0 ? option_size(name) + 4 : 0) + 4;
+    uint8_t *p = put32(put32(put32(section, 0x0a0d0d0a), (uint32_t)len), 0x1a2b3c4d);
+    (void)put32(put32(put16(put16(p, 1), 0), 0xffffffff), 0xffffffff); /* version 1.0; length not told */
+    p = put16(put16(put32(put32(interface, 1), sizeof(interface)), LINKTYPE_RAW), 0);
+    (void)put32(put32(p, SNAPLEN), sizeof(interface));
+    return write_octets(o, section, sizeof(section)) && write_option(o, 4, o->options.program, name) &&
+           write_block_end(o, name > 0, len) && write_octets(o, interface, sizeof(interface));
+}
+
+int pcap_out_start(struct pcap_out **ret, const struct pcap_out_options *options, struct errmsg *err)
 {
     struct pcap_out *o = calloc(1, sizeof(*o));
     if (o == NULL)
         return errmsg_set(err, "out of memory");
-    o->file = file;
+    o->options = *options;
     o->isn = 0x00010000;
     o->connections = lru_new(&(struct lru_options){
         .key_size = sizeof(struct key), .value_size = sizeof(struct connection), .capacity = PCAP_OUT_FLOWS });
@@ -283,15 +379,25 @@ int pcap_out_open(struct pcap_out **ret, FILE *file, struct errmsg *err)
         free(o);
         return errmsg_set(err, "out of memory");
     }
-    uint8_t header[24];
-    uint8_t *p = put16(put16(put32(header, 0xa1b2c3d4), 2), 4); /* magic, version 2.4 */
-    p = put32(put32(p, 0), 0);
-    (void)put32(put32(p, SNAPLEN), LINKTYPE_RAW);
-    if (!write_octets(o, header, sizeof(header))) {
+    if (!(o->options.format == PCAP_OUT_PCAPNG ? write_pcapng_head : write_pcap_head)(o)) {
         (void)pcap_out_close(o);
         return errmsg_set(err, "cannot write the pcap header");
     }
     *ret = o;
+    return 0;
+}
+
+static bool write_file(void *arg, const void *octets, size_t len)
+{
+    return fwrite(octets, 1, len, arg) == len;
+}
+
+int pcap_out_open(struct pcap_out **ret, FILE *file, struct errmsg *err)
+{
+    const struct pcap_out_options options = { .write = write_file, .arg = file };
+    if (pcap_out_start(ret, &options, err) != 0)
+        return -1;
+    (*ret)->file = file;
     return 0;
 }
 
@@ -308,7 +414,7 @@ int pcap_out_close(struct pcap_out *o)
 {
     if (o == NULL)
         return 0;
-    int rc = fflush(o->file) == 0 && !o->failed ? 0 : -1;
+    int rc = (o->file == NULL || fflush(o->file) == 0) && !o->failed ? 0 : -1;
     lru_free(o->connections);
     free(o);
     return rc;

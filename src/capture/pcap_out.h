@@ -1,6 +1,6 @@
 /*
- * Writes messages to a pcap file (classic format, microseconds, LINKTYPE_RAW, snap length 262144) as the packets that
- * could have carried them: IPv4 or IPv6 with right lengths and checksums.
+ * Writes messages as pcap (classic format) or pcapng, microseconds, LINKTYPE_RAW, snap length 262144: as the packets
+ * that could have carried them, IPv4 or IPv6 with right lengths and checksums. One packet may be larger than any link.
  *
  * UDP messages, and those over SCTP or any transport other than TCP, become one UDP packet each: what SIP tools read,
  * and SCTP would need an association that nobody captured. TCP messages become segments of a connection that opens
@@ -10,6 +10,7 @@
 #ifndef CAPTURE_PCAP_OUT_H
 #define CAPTURE_PCAP_OUT_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -31,6 +32,18 @@ enum pcap_out_result {
 /* Text of a result. Static. */
 const char *pcap_out_strerror(enum pcap_out_result result);
 
+enum pcap_out_format { PCAP_OUT_PCAP, PCAP_OUT_PCAPNG };
+
+struct pcap_out_options {
+    enum pcap_out_format format;
+    const char *program; /* that wrote the file, for pcapng; NULL: not told */
+    /* Takes octets of the file; false: failed, and nothing more is written. */
+    bool (*write)(void *arg, const void *octets, size_t len);
+    void *arg;
+};
+
+#define PCAP_OUT_COMMENT_MAX 4096 /* octets; what is behind is left out */
+
 struct pcap_out_message {
     uint32_t sec, usec; /* Unix time, UTC */
     uint8_t protocol;   /* IP protocol: 6 is written as TCP, everything else as UDP */
@@ -38,17 +51,21 @@ struct pcap_out_message {
     struct hep_addr src, dst;
     uint16_t src_port, dst_port; /* host order */
     struct hep_slice payload;
+    struct hep_slice comment; /* UTF-8, of the (first) packet in a pcapng; may be empty */
 };
 
 struct pcap_out;
 
-/* Writes the file header to `file`, which is borrowed. 0, or -1 with a text in err. */
+/* Writes the beginning of the file. 0, or -1 with a text in err. */
+int pcap_out_start(struct pcap_out **ret, const struct pcap_out_options *options, struct errmsg *err);
+
+/* A pcap into `file`, which is borrowed. 0, or -1 with a text in err. */
 int pcap_out_open(struct pcap_out **ret, FILE *file, struct errmsg *err);
 
 /* Writes a message. After PCAP_OUT_ADDRESS or _TOO_LONG nothing was written and the next message is welcome. */
 enum pcap_out_result pcap_out_message(struct pcap_out *o, const struct pcap_out_message *m);
 
-/* Flushes the stream, which stays open: 0, or -1 if writing failed at some time. NULL is fine. */
+/* Flushes the stream, if there is one, which stays open: 0, or -1 if writing failed at some time. NULL is fine. */
 int pcap_out_close(struct pcap_out *o);
 
 #endif

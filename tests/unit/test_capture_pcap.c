@@ -251,13 +251,19 @@ static void assert_checksums(const struct packet *p)
     assert_int_equal(p->wire_len, p->data.len);
 }
 
-static void write_messages(const struct pcap_out_message *messages, size_t n)
+static bool to_file(void *arg, const void *octets, size_t len)
+{
+    return fwrite(octets, 1, len, arg) == len;
+}
+
+static void write_messages(const struct pcap_out_message *messages, size_t n, enum pcap_out_format format)
 {
     struct pcap_out *out;
     struct errmsg err;
     FILE *f = fopen(path, "wb");
+    const struct pcap_out_options ng = { .format = format, .program = "test", .write = to_file, .arg = f };
     assert_non_null(f);
-    assert_int_equal(pcap_out_open(&out, f, &err), 0);
+    assert_int_equal(format == PCAP_OUT_PCAP ? pcap_out_open(&out, f, &err) : pcap_out_start(&out, &ng, &err), 0);
     for (size_t i = 0; i < n; i++)
         assert_int_equal(pcap_out_message(out, &messages[i]), PCAP_OUT_OK);
     assert_int_equal(pcap_out_close(out), 0);
@@ -290,9 +296,8 @@ static void read_back(struct back *back)
 }
 
 /* Random messages over UDP, TCP and SCTP, IPv4 and IPv6: written, read back, the same. */
-static void test_round_trip(void **state)
+static void round_trip(enum pcap_out_format format)
 {
-    (void)state;
     static uint8_t content[150000];
     struct pcap_out_message messages[MESSAGES + 1];
     struct back want = { .expect = NULL };
@@ -313,11 +318,12 @@ static void test_round_trip(void **state)
         endpoint(to, v6, &m->dst, &m->dst_port);
         size_t max = i % 10 != 0 ? 2000 : m->protocol == 6 ? sizeof(content) : 65508;
         m->payload = (struct hep_slice){ content, prng_below(&seed, max) };
+        m->comment = (struct hep_slice){ (const uint8_t *)"a comment", i % 10 };
         dgrams += m->protocol != 6;
         if (m->protocol == 6 && m->payload.len > 0)
             append(&want, v6, from, to, m->payload.ptr, m->payload.len);
     }
-    write_messages(messages, MESSAGES);
+    write_messages(messages, MESSAGES, format);
     messages[MESSAGES] = (struct pcap_out_message){ .protocol = 0 }; /* ends the search in on_udp() */
     struct back got = { .expect = messages };
     read_back(&got);
@@ -336,6 +342,68 @@ static void test_round_trip(void **state)
     }
 }
 
+static void test_round_trip(void **state)
+{
+    (void)state;
+    round_trip(PCAP_OUT_PCAP);
+    round_trip(PCAP_OUT_PCAPNG);
+}
+
+/* A datagram of 3 octets with a comment, octet by octet. */
+static void test_pcapng_blocks(void **state)
+{
+    (void)state;
+    struct pcap_out_message m = { .sec = 1700000000,
+                                  .usec = 123456,
+                                  .protocol = 17,
+                                  .src = { 4, { 10, 0, 0, 1 } },
+                                  .dst = { 4, { 10, 0, 0, 2 } },
+                                  .src_port = 5060,
+                                  .dst_port = 5061,
+                                  .payload = { (const uint8_t *)"abc", 3 },
+                                  .comment = { (const uint8_t *)"hello", 5 } };
+    struct build b = { .len = 0 };
+    uint8_t got[256];
+    write_messages(&m, 1, PCAP_OUT_PCAPNG);
+    add_hex(&b, "0a0d0d0a 00000028 1a2b3c4d 0001 0000 ffffffffffffffff 0004 0004 74657374 00000000 00000028"
+                "00000001 00000014 0065 0000 00040000 00000014"
+                "00000006 00000050 00000000 00060a24 18202240 0000001f 0000001f"
+                "4500001f 00004000 401126cc 0a000001 0a000002 13c4 13c5 000b ffe9 616263 00"
+                "0001 0005 68656c6c6f 000000 00000000 00000050");
+    FILE *f = fopen(path, "rb");
+    size_t n = fread(got, 1, sizeof(got), f);
+    (void)fclose(f);
+    assert_int_equal(n, b.len);
+    assert_memory_equal(got, b.octets, n);
+}
+
+/* A comment that is too long ends behind a whole character. */
+static void test_long_comment(void **state)
+{
+    (void)state;
+    char comment[PCAP_OUT_COMMENT_MAX + 3];
+    struct pcap_out_message m = { .protocol = 17, .comment = { (const uint8_t *)comment, sizeof(comment) } };
+    struct reader r;
+    struct packet p;
+    struct errmsg err;
+    for (size_t i = 0; i < sizeof(comment); i += 3)
+        memcpy(comment + i, "\xe2\x82\xac", sizeof(comment) - i < 3 ? sizeof(comment) - i : 3);
+    endpoint(0, false, &m.src, &m.src_port);
+    endpoint(1, false, &m.dst, &m.dst_port);
+    write_messages(&m, 1, PCAP_OUT_PCAPNG);
+    assert_int_equal(open_reader(&r, &err), 0);
+    assert_int_equal(pcap_in_next(r.pcap, &p), 1);
+    assert_int_equal(pcap_in_next(r.pcap, &p), 0);
+    close_reader(&r);
+    FILE *f = fopen(path, "rb");
+    (void)fseek(f, 40 + 20 + 28 + 28, SEEK_SET);
+    uint8_t option[4];
+    assert_int_equal(fread(option, 1, 4, f), 4);
+    assert_int_equal(be16_load(option), 1);
+    assert_int_equal(be16_load(option + 2), PCAP_OUT_COMMENT_MAX / 3 * 3);
+    (void)fclose(f);
+}
+
 static void test_handshake(void **state)
 {
     (void)state;
@@ -346,7 +414,7 @@ static void test_handshake(void **state)
     endpoint(1, false, &m[1].src, &m[1].src_port);
     endpoint(0, false, &m[1].dst, &m[1].dst_port);
     m[2] = m[0];
-    write_messages(m, 3);
+    write_messages(m, 3, PCAP_OUT_PCAP);
     static const struct {
         uint8_t flags;
         int seq, ack; /* relative to the initial numbers of the client and the server */
@@ -429,9 +497,10 @@ static void test_disk_full(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_probe),     cmocka_unit_test(test_formats),   cmocka_unit_test(test_cut_file),
-        cmocka_unit_test(test_not_pcap),  cmocka_unit_test(test_handshake), cmocka_unit_test(test_round_trip),
-        cmocka_unit_test(test_disk_full), cmocka_unit_test(test_refused),
+        cmocka_unit_test(test_probe),        cmocka_unit_test(test_formats),   cmocka_unit_test(test_cut_file),
+        cmocka_unit_test(test_not_pcap),     cmocka_unit_test(test_handshake), cmocka_unit_test(test_round_trip),
+        cmocka_unit_test(test_disk_full),    cmocka_unit_test(test_refused),   cmocka_unit_test(test_pcapng_blocks),
+        cmocka_unit_test(test_long_comment),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }
