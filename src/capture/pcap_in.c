@@ -57,27 +57,38 @@ static FILE *open_stream(struct pcap_in *p)
     return f;
 }
 
-int pcap_in_open(struct pcap_in **ret, struct input *in, struct errmsg *err)
+/* Takes the stream over. */
+static int start(struct pcap_in *p, FILE *f, struct pcap_in **ret, struct errmsg *err)
 {
-    struct pcap_in *p = calloc(1, sizeof(*p));
-    if (p == NULL)
-        return errmsg_set(err, "out of memory");
-    p->in = in;
-    FILE *f = open_stream(p);
-    if (f == NULL) {
-        free(p);
-        return errmsg_set(err, "out of memory");
-    }
-    p->pcap = pcap_fopen_offline_with_tstamp_precision(f, PCAP_TSTAMP_PRECISION_MICRO, p->error);
+    if (f != NULL)
+        p->pcap = pcap_fopen_offline_with_tstamp_precision(f, PCAP_TSTAMP_PRECISION_MICRO, p->error);
     if (p->pcap == NULL) {
-        (void)errmsg_set(err, "%s", p->read_failed ? input_error(in) : p->error);
-        (void)fclose(f); /* libpcap closes it only if it took it */
+        (void)errmsg_set(err, "%s", f == NULL ? "out of memory" : p->read_failed ? input_error(p->in) : p->error);
+        if (f != NULL)
+            (void)fclose(f); /* libpcap closes it only if it took it */
         free(p);
         return -1;
     }
     p->linktype = pcap_datalink(p->pcap);
     *ret = p;
     return 0;
+}
+
+int pcap_in_open(struct pcap_in **ret, struct input *in, struct errmsg *err)
+{
+    struct pcap_in *p = calloc(1, sizeof(*p));
+    if (p == NULL)
+        return errmsg_set(err, "out of memory");
+    p->in = in;
+    return start(p, open_stream(p), ret, err);
+}
+
+int pcap_in_open_memory(struct pcap_in **ret, struct hep_slice octets, struct errmsg *err)
+{
+    struct pcap_in *p = octets.len == 0 ? NULL : calloc(1, sizeof(*p));
+    if (p == NULL)
+        return errmsg_set(err, octets.len == 0 ? "it is empty" : "out of memory");
+    return start(p, fmemopen((void *)(uintptr_t)octets.ptr, octets.len, "r"), ret, err);
 }
 
 int pcap_in_next(struct pcap_in *p, struct packet *ret)

@@ -28,6 +28,9 @@ struct pcap_in;
 /* Starts reading; `in` is borrowed until pcap_in_close(). 0, or -1 with a text in err. */
 int pcap_in_open(struct pcap_in **ret, struct input *in, struct errmsg *err);
 
+/* The same for a capture in memory, which is borrowed. */
+int pcap_in_open_memory(struct pcap_in **ret, struct hep_slice octets, struct errmsg *err);
+
 /*
  * Next packet: 1 and *ret, 0 at the end, -1 on an error such as a file that ends inside a packet; everything before
  * it has been delivered. *ret is borrowed until the next call.

@@ -9,7 +9,6 @@
  * vendor    vendor keys given on the command line
  * detect    what kind of file an input is
  * decoder   octets -> messages -> output; decode_file, decode_pcap and listen feed it
- * read_capture  what decode_pcap and encode_pcap share
  * output    messages -> JSON lines, text, pcap or raw frames on standard output
  * ask       searches: of a server (http_get) or the files of a data directory (ask_lake)
  * rows_out  what they find: a table, JSON lines, CSV; rows_cell makes the texts

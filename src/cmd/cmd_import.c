@@ -143,7 +143,7 @@ static unsigned long long ull(uint64_t v)
 
 static void tell_found(const struct importing *im, size_t files)
 {
-    const struct encoder_counts *c = &im->encoder.counts;
+    const struct messages_counts *c = &im->encoder.counts;
     const struct report *r = &im->report;
     report_note(r, "%zu file%s, %llu packets: %llu SIP, %llu RTCP and %llu HEP messages", files, files == 1 ? "" : "s",
                 ull(c->packets), ull(c->sip), ull(c->rtcp), ull(c->hep));

@@ -1,7 +1,7 @@
 #include "cmd/decode_pcap.h"
 
-#include "cmd/hep_flow.h"
-#include "cmd/read_capture.h"
+#include "capture/hep_flow.h"
+#include "capture/read_capture.h"
 
 struct reading {
     struct decoder *d;
@@ -86,6 +86,12 @@ static void on_close(void *arg, struct tcp_flow *flow, enum tcp_close why)
 
 /* ------------------------------------------------------------------------------------------------ all */
 
+static void on_note(void *arg, const char *text)
+{
+    const struct reading *r = arg;
+    report_note(r->d->report, "%s: %s", r->from->name, text);
+}
+
 static void nothing_found(const struct reading *r)
 {
     if (r->seen == 0 && r->from->number > 0)
@@ -104,13 +110,13 @@ void decode_pcap(struct decoder *d, struct input *in, struct origin *from, const
                          .flows = { .on_frame = on_frame, .on_bad = on_bad, .arg = &r, .done = &d->done } };
     const struct capture_reading reading = {
         .in = in,
-        .name = from->name,
         .options = {
             .on_udp = on_udp,
             .udp_arg = &r,
             .tcp_callbacks = { .on_data = on_data, .on_gap = on_gap, .on_close = on_close, .arg = &r },
         },
-        .report = d->report,
+        .note = on_note,
+        .arg = &r,
         .done = &d->done,
         .packet = &from->number,
     };

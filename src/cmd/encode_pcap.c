@@ -1,196 +1,62 @@
 #include "cmd/encode_pcap.h"
 
 #include <stdio.h>
-#include <string.h>
 
-#include "cmd/encode_reading.h"
-#include "cmd/read_capture.h"
-#include "rtp/rtcp.h"
-#include "rtp/rtcp_json.h"
-#include "sip/peek.h"
-#include "sip/sdp.h"
+#include "capture/messages.h"
 
-/* What a message gets that the command line gives no name and id. */
-#define DEFAULT_NODE "hepcat"
-#define DEFAULT_ID   2001
-
-#define CALL_ID_MAX   256   /* longer ones are not remembered for RTCP */
-#define ENDPOINTS_MAX 65536 /* media endpoints remembered */
-
-/* Where RTCP of a call is received. */
-struct endpoint {
-    struct hep_addr addr;
-    uint16_t port;
+/* A capture on its way into the encoder. */
+struct reading {
+    struct encoder *e;
+    const char *name;
 };
 
-struct call_ref {
-    size_t len;
-    char call_id[CALL_ID_MAX];
-};
+#define WHERE_MAX 256
 
-/* ------------------------------------------------------------------------------------------------ messages */
-
-static void endpoint_key(struct endpoint *key, const struct hep_addr *addr, uint16_t port)
+/* "trace.pcap: packet 42" */
+static const char *where_is(const struct reading *r, uint64_t packet, char where[WHERE_MAX])
 {
-    memset(key, 0, sizeof(*key)); /* the table compares octets, padding included */
-    key->addr = *addr;
-    key->port = port;
-}
-
-static void remember(struct reading *r, const struct hep_addr *addr, uint16_t port, struct hep_slice call_id,
-                     uint32_t now)
-{
-    struct endpoint key;
-    bool is_new;
-    if (addr->len == 0 || port == 0)
-        return;
-    endpoint_key(&key, addr, port);
-    struct call_ref *ref = lru_put(r->endpoints, &key, now, &is_new);
-    if (ref == NULL)
-        return;
-    ref->len = call_id.len;
-    memcpy(ref->call_id, call_id.ptr, call_id.len);
-}
-
-static void remember_media(struct reading *r, struct hep_slice msg, uint32_t now)
-{
-    struct hep_slice call_id, sdp;
-    struct sdp_iter it;
-    struct sdp_media media;
-    if (!sip_call_id(msg.ptr, msg.len, &call_id) || call_id.len > CALL_ID_MAX || !sdp_find(msg.ptr, msg.len, &sdp))
-        return;
-    sdp_begin(&it, sdp);
-    while (sdp_next(&it, &media)) {
-        remember(r, &media.rtcp_addr, media.rtcp_port, call_id, now);
-        if (media.rtcp_mux)
-            remember(r, &media.addr, media.port, call_id, now);
-    }
-}
-
-/* The call that an RTCP packet belongs to: SDP names where RTCP is received, and most send from there, too. */
-static const struct call_ref *call_of(struct reading *r, const struct dgram *dgram)
-{
-    struct endpoint key;
-    endpoint_key(&key, &dgram->src, dgram->src_port);
-    struct call_ref *ref = lru_find(r->endpoints, &key);
-    if (ref == NULL) {
-        endpoint_key(&key, &dgram->dst, dgram->dst_port);
-        ref = lru_find(r->endpoints, &key);
-    }
-    if (ref != NULL)
-        lru_touch(r->endpoints, ref, dgram->sec);
-    return ref;
-}
-
-const char *reading_where(const struct reading *r, char where[WHERE_MAX])
-{
-    (void)snprintf(where, WHERE_MAX, "%s: packet %llu", r->name, (unsigned long long)r->packet);
+    (void)snprintf(where, WHERE_MAX, "%s: packet %llu", r->name, (unsigned long long)packet);
     return where;
 }
 
-static void send_message(struct reading *r, struct hep_msg *msg)
+static void on_message(void *arg, uint64_t packet, struct hep_msg *msg)
 {
+    const struct reading *r = arg;
     char where[WHERE_MAX];
-    const char *node = r->e->plain_node != NULL ? r->e->plain_node : DEFAULT_NODE;
-    if (!hep_has(msg, HEP_CHUNK_NODE_NAME))
-        (void)hep_set_octets(msg, HEP_CHUNK_NODE_NAME, node, strlen(node));
-    msg->capture_id = r->e->plain_id != 0 ? r->e->plain_id : DEFAULT_ID;
-    encoder_message(r->e, msg, reading_where(r, where));
+    encoder_message(r->e, msg, where_is(r, packet, where));
 }
 
-static void fill(struct hep_msg *msg, uint8_t type, uint32_t sec, uint32_t usec, struct hep_slice payload)
+static void on_frame(void *arg, uint64_t packet, struct hep_msg *msg)
 {
-    hep_msg_init(msg, type);
-    msg->time_sec = sec;
-    msg->time_usec = usec;
-    (void)hep_set_octets(msg, HEP_CHUNK_PAYLOAD, payload.ptr, payload.len);
+    const struct reading *r = arg;
+    (void)packet;
+    encoder_frame(r->e, msg->frame.ptr, msg->frame.len, msg);
 }
 
-static void fill_network(struct hep_msg *msg, bool has_vlan, uint16_t vlan, uint8_t tos)
+static void on_rebuild(void *arg, uint64_t packet, struct hep_msg *msg)
 {
-    if (has_vlan)
-        (void)hep_set_number(msg, HEP_CHUNK_VLAN, vlan);
-    if (tos != 0)
-        (void)hep_set_number(msg, HEP_CHUNK_IP_TOS, tos);
+    const struct reading *r = arg;
+    char where[WHERE_MAX];
+    encoder_rebuild(r->e, msg, where_is(r, packet, where));
 }
 
-static void fill_dgram(struct hep_msg *msg, uint8_t type, const struct dgram *d, struct hep_slice payload)
+static void on_bad(void *arg, uint64_t packet, const char *text)
 {
-    fill(msg, type, d->sec, d->usec, payload);
-    (void)hep_set_src(msg, d->src.octets, d->src.len, d->src_port);
-    (void)hep_set_dst(msg, d->dst.octets, d->dst.len, d->dst_port);
-    fill_network(msg, d->has_vlan, d->vlan, d->tos);
+    const struct reading *r = arg;
+    char where[WHERE_MAX];
+    encoder_bad(r->e, where_is(r, packet, where), "%s", text);
 }
 
-/* ------------------------------------------------------------------------------------------------ UDP */
-
-static void take_rtcp(struct reading *r, const struct dgram *d)
+static void on_note(void *arg, const char *text)
 {
-    struct hep_msg msg;
-    buf_reset(&r->json);
-    if (!rtcp_json(&r->json, d->payload.ptr, d->payload.len) || r->json.failed) {
-        r->counts.other_udp++;
-        return;
-    }
-    r->counts.rtcp++;
-    fill_dgram(&msg, HEP_TYPE_RTCP, d, (struct hep_slice){ r->json.ptr, r->json.len });
-    const struct call_ref *ref = call_of(r, d);
-    if (ref != NULL)
-        (void)hep_set_octets(&msg, HEP_CHUNK_CORRELATION_ID, ref->call_id, ref->len);
-    else
-        r->counts.uncorrelated++;
-    send_message(r, &msg);
+    const struct reading *r = arg;
+    report_note(r->e->report, "%s: %s", r->name, text);
 }
-
-static void take_sip(struct reading *r, const struct dgram *d)
-{
-    struct hep_msg msg;
-    remember_media(r, d->payload, d->sec);
-    r->counts.sip++;
-    r->counts.cut += d->truncated;
-    fill_dgram(&msg, HEP_TYPE_SIP, d, d->payload);
-    send_message(r, &msg);
-}
-
-static void on_udp(void *arg, const struct dgram *d)
-{
-    struct reading *r = arg;
-    r->sec = d->sec;
-    r->usec = d->usec;
-    if (sip_looks_like(d->payload.ptr, d->payload.len))
-        take_sip(r, d);
-    else if (rtcp_looks_like(d->payload.ptr, d->payload.len))
-        take_rtcp(r, d);
-    else if (r->e->hep_ports != NULL && reading_hep(r, d))
-        return;
-    else if (r->e->hep_ports == NULL && reading_has_magic(d->payload))
-        r->counts.hep++;
-    else
-        r->counts.other_udp++;
-}
-
-/* ------------------------------------------------------------------------------------------------ TCP */
-
-void reading_sip(struct reading *r, const struct tcp_flow *flow, struct hep_slice sip, uint32_t sec, uint32_t usec)
-{
-    struct hep_msg msg;
-    remember_media(r, sip, sec);
-    r->counts.sip++;
-    fill(&msg, HEP_TYPE_SIP, sec, usec, sip);
-    msg.protocol = 6;
-    (void)hep_set_src(&msg, flow->src.octets, flow->src.len, flow->src_port);
-    (void)hep_set_dst(&msg, flow->dst.octets, flow->dst.len, flow->dst_port);
-    fill_network(&msg, flow->has_vlan, flow->vlan, flow->tos);
-    send_message(r, &msg);
-}
-
-/* ------------------------------------------------------------------------------------------------ all */
 
 /* For who encodes: who imports tells the sums of all files. */
-static void tell(const struct reading *r)
+static void tell(const struct reading *r, const struct messages_counts *c)
 {
     const struct report *report = r->e->report;
-    const struct encoder_counts *c = &r->counts;
     if (r->e->sink != NULL)
         return;
     if (c->cut != 0)
@@ -206,51 +72,37 @@ static void tell(const struct reading *r)
                     (unsigned long long)c->other_udp, (unsigned long long)c->other_tcp);
 }
 
-static void add_counts(struct encoder_counts *to, const struct reading *r)
+static void add_counts(struct messages_counts *to, const struct messages_counts *c)
 {
-    const struct encoder_counts *c = &r->counts;
-    to->packets += r->packet;
+    to->packets += c->packets;
     to->sip += c->sip;
     to->rtcp += c->rtcp;
     to->hep += c->hep;
     to->other_udp += c->other_udp;
-    to->other_tcp += c->other_tcp + r->hep_flows.skipped;
+    to->other_tcp += c->other_tcp;
     to->cut += c->cut;
     to->uncorrelated += c->uncorrelated;
 }
 
 void encode_pcap(struct encoder *e, struct input *in, const char *name)
 {
-    struct reading r = {
-        .e = e,
-        .name = name,
-        .hep_flows = { .on_frame = reading_hep_frame, .on_bad = reading_hep_bad, .arg = &r, .done = &e->done },
-    };
-    const struct capture_reading reading = {
-        .in = in,
-        .name = name,
-        .options = {
-            .on_udp = on_udp,
-            .udp_arg = &r,
-            .tcp_callbacks = { .on_data = reading_tcp_data, .on_gap = reading_tcp_gap, .on_close = reading_tcp_close, .arg = &r },
-        },
-        .report = e->report,
+    struct reading r = { e, name };
+    const struct messages_options o = {
+        .node = e->plain_node,
+        .id = e->plain_id,
+        .hep_ports = e->hep_ports,
         .done = &e->done,
-        .packet = &r.packet,
+        .message = on_message,
+        .frame = on_frame,
+        .rebuild = on_rebuild,
+        .bad = on_bad,
+        .note = on_note,
+        .arg = &r,
     };
-    const struct lru_options endpoints = { sizeof(struct endpoint), sizeof(struct call_ref), ENDPOINTS_MAX, NULL,
-                                           NULL };
+    struct messages_counts counts;
     struct errmsg err = { "" };
-    buf_init(&r.json, 1u << 20);
-    r.endpoints = lru_new(&endpoints);
-    r.envelope = hep_zlib_new(0);
-    int rc =
-        r.endpoints == NULL || r.envelope == NULL ? errmsg_set(&err, "out of memory") : read_capture(&reading, &err);
-    if (rc != 0 && !e->done)
+    if (messages_read(in, &o, &counts, &err) != 0 && !e->done)
         encoder_bad(e, name, "%s", err.text);
-    tell(&r);
-    add_counts(&e->counts, &r);
-    lru_free(r.endpoints);
-    hep_zlib_free(r.envelope);
-    buf_free(&r.json);
+    tell(&r, &counts);
+    add_counts(&e->counts, &counts);
 }

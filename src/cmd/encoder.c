@@ -260,26 +260,12 @@ void encoder_message(struct encoder *e, struct hep_msg *msg, const char *where)
     deliver(e, e->frame, len, msg);
 }
 
-/* Collects the chunks that have no field, so that a changed frame keeps them; their number, also beyond EXTRA_MAX. */
-static size_t extra_chunks(const struct hep_msg *msg, struct hep_chunk *extra)
-{
-    struct hep_chunk c;
-    size_t count = 0;
-    for (size_t pos = 0; hep_chunk_next(msg, &pos, &c);)
-        if (c.vendor != 0 || hep_field(c.type) == NULL) {
-            if (count < EXTRA_MAX)
-                extra[count] = c;
-            count++;
-        }
-    return count;
-}
-
 void encoder_rebuild(struct encoder *e, struct hep_msg *msg, const char *where)
 {
     struct hep_chunk extra[EXTRA_MAX];
     if (msg->version == 0)
         msg->version = 3;
-    msg->extra_count = extra_chunks(msg, extra);
+    msg->extra_count = messages_extra_chunks(msg, extra, EXTRA_MAX);
     msg->extra = extra;
     if (msg->extra_count > EXTRA_MAX)
         encoder_bad(e, where, "more than %d vendor chunks: the message can only be passed on unchanged", EXTRA_MAX);

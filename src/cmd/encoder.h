@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include "base/buf.h"
+#include "capture/messages.h"
 #include "capture/pcap_out.h"
 #include "cmd/ports.h"
 #include "cmd/report.h"
@@ -39,16 +40,6 @@ struct encoder_sink {
     void *arg;
 };
 
-/* What captures and files of frames had in them. */
-struct encoder_counts {
-    uint64_t packets;
-    uint64_t sip, rtcp, hep; /* messages; of HEP those that decode */
-    uint64_t other_udp;      /* datagrams that are none of these */
-    uint64_t other_tcp;      /* octets of TCP that are none of these */
-    uint64_t cut;            /* messages cut by the snap length */
-    uint64_t uncorrelated;   /* RTCP of no known call */
-};
-
 struct encoder {
     struct encoder_override override;
     struct select select;
@@ -66,7 +57,7 @@ struct encoder {
     bool known_only; /* what is no capture, frames or JSON is an error, not JSON with an error */
     void (*on_read)(void *arg, uint64_t octets, uint64_t size); /* struct input_wait's, may be NULL */
     void *read_arg;
-    struct encoder_counts counts;
+    struct messages_counts counts; /* of captures and files of frames */
 
     struct hep_zlib *inflate, *deflate;
     struct buf pending; /* for standard output */

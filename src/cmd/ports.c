@@ -16,7 +16,7 @@ static int add_range(struct ports *p, const char *text, size_t len, struct errms
     if (!ok || last < first)
         return errmsg_set(err, "'%.*s' is neither a port nor a range of ports", (int)len, text);
     for (uint64_t port = first; port <= last; port++)
-        p->bits[port / 8] |= (uint8_t)(1u << port % 8);
+        ports_add(p, (uint16_t)port);
     return 0;
 }
 

@@ -1,5 +1,5 @@
 /* What `hepcat import` brought to cmd/: HEP in TCP flows, the line of progress, any number of arguments. */
-#include "cmd/hep_flow.h"
+#include "capture/hep_flow.h"
 #include "cmd/import_progress.h"
 #include "cmd/opt.h"
 #include "hep/hep.h"

@@ -1,4 +1,4 @@
-#include "cmd/hep_flow.h"
+#include "capture/hep_flow.h"
 
 #include <stdlib.h>
 #include <string.h>

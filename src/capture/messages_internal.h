@@ -1,15 +1,16 @@
-/* A capture on its way into the encoder: what encode_pcap.c, encode_tcp.c and encode_hep.c share. */
-#ifndef CMD_ENCODE_READING_H
-#define CMD_ENCODE_READING_H
+/* A capture under way: what messages.c, messages_tcp.c and messages_hep.c share. */
+#ifndef CAPTURE_MESSAGES_INTERNAL_H
+#define CAPTURE_MESSAGES_INTERNAL_H
 
+#include "base/buf.h"
 #include "base/lru.h"
 #include "capture/dissect.h"
-#include "cmd/encoder.h"
-#include "cmd/hep_flow.h"
+#include "capture/hep_flow.h"
+#include "capture/messages.h"
+#include "hep/zlib.h"
 
 struct reading {
-    struct encoder *e;
-    const char *name;
+    const struct messages_options *o;
     uint64_t packet;
     struct lru *endpoints;
     struct buf json;
@@ -17,17 +18,16 @@ struct reading {
     struct hep_flows hep_flows;
     struct hep_zlib *envelope; /* opens datagrams that are gzip as a whole */
     uint32_t sec, usec;        /* of the packet under way */
-    struct encoder_counts counts;
+    struct messages_counts counts;
 };
 
-#define WHERE_MAX 256
-/* "trace.pcap: packet 42" */
-const char *reading_where(const struct reading *r, char where[WHERE_MAX]);
+/* Tells of something that cannot be a message. */
+void reading_bad(struct reading *r, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 /* A SIP message out of a TCP stream. */
 void reading_sip(struct reading *r, const struct tcp_flow *flow, struct hep_slice sip, uint32_t sec, uint32_t usec);
 
-/* ------------------------------------------------------------------------------------------------ encode_hep.c */
+/* ------------------------------------------------------------------------------------------------ messages_hep.c */
 
 bool reading_has_magic(struct hep_slice s);
 
@@ -38,7 +38,7 @@ bool reading_hep(struct reading *r, const struct dgram *d);
 void reading_hep_frame(void *arg, const uint8_t *frame, size_t len);
 void reading_hep_bad(void *arg, int error, uint64_t offset);
 
-/* ------------------------------------------------------------------------------------------------ encode_tcp.c */
+/* ------------------------------------------------------------------------------------------------ messages_tcp.c */
 
 /* For struct tcp_callbacks; arg is the reading. */
 void reading_tcp_data(void *arg, struct tcp_flow *flow, const uint8_t *data, size_t len, uint32_t sec, uint32_t usec);

@@ -2,7 +2,7 @@
  * HEP inside a capture: datagrams and streams. What begins with the magic of version 3 and decodes is HEP wherever it
  * goes to; the other forms need a HEP port, or SIP inside.
  */
-#include "cmd/encode_reading.h"
+#include "capture/messages_internal.h"
 #include "sip/peek.h"
 
 /* Agents without a clock send no time, zero, or the second of the minute (include/hep/hep.h, TIME_RECEIVED). */
@@ -17,10 +17,9 @@ static bool has_time(const struct hep_msg *msg)
  */
 static void send_hep(struct reading *r, struct hep_msg *msg)
 {
-    char where[WHERE_MAX];
     r->counts.hep++;
     if (msg->version == 3 && has_time(msg)) {
-        encoder_frame(r->e, msg->frame.ptr, msg->frame.len, msg);
+        r->o->frame(r->o->arg, r->packet, msg);
         return;
     }
     if (!has_time(msg)) {
@@ -28,7 +27,7 @@ static void send_hep(struct reading *r, struct hep_msg *msg)
         (void)hep_set_number(msg, HEP_CHUNK_TIME_USEC, r->usec);
     }
     msg->version = 3;
-    encoder_rebuild(r->e, msg, reading_where(r, where));
+    r->o->rebuild(r->o->arg, r->packet, msg);
 }
 
 bool reading_has_magic(struct hep_slice s)
@@ -42,7 +41,7 @@ bool reading_has_magic(struct hep_slice s)
  */
 static bool is_hep(const struct reading *r, const struct dgram *d, const struct hep_msg *msg)
 {
-    return msg->version == 3 || ports_has(r->e->hep_ports, d->dst_port) ||
+    return msg->version == 3 || ports_has(r->o->hep_ports, d->dst_port) ||
            sip_looks_like(msg->payload.ptr, msg->payload.len);
 }
 
@@ -50,19 +49,18 @@ bool reading_hep(struct reading *r, const struct dgram *d)
 {
     struct hep_slice frame = d->payload;
     struct hep_msg msg;
-    char where[WHERE_MAX];
-    if (ports_has(r->e->hep_ports, d->dst_port) && hep_zlib_envelope(r->envelope, d->payload, &frame) < 0)
+    if (ports_has(r->o->hep_ports, d->dst_port) && hep_zlib_envelope(r->envelope, d->payload, &frame) < 0)
         return false;
     struct hep_datagram it = { .data = frame.ptr, .len = frame.len };
     int rc = hep_datagram_next(&it, NULL, &msg);
     if (rc != HEP_OK && reading_has_magic(frame))
-        encoder_bad(r->e, reading_where(r, where), "HEP: %s, at octet %zu", hep_strerror(rc), msg.error_offset);
+        reading_bad(r, "HEP: %s, at octet %zu", hep_strerror(rc), msg.error_offset);
     if (rc != HEP_OK || !is_hep(r, d, &msg))
         return reading_has_magic(frame);
     r->counts.cut += d->truncated;
     do
         send_hep(r, &msg);
-    while (!r->e->done && hep_datagram_next(&it, NULL, &msg) == HEP_OK);
+    while (!*r->o->done && hep_datagram_next(&it, NULL, &msg) == HEP_OK);
     return true;
 }
 
@@ -70,18 +68,15 @@ void reading_hep_frame(void *arg, const uint8_t *frame, size_t len)
 {
     struct reading *r = arg;
     struct hep_msg msg;
-    char where[WHERE_MAX];
     int rc = hep_decode(frame, len, NULL, &msg);
     if (rc == HEP_OK)
         send_hep(r, &msg);
     else
-        encoder_bad(r->e, reading_where(r, where), "HEP: %s, at octet %zu", hep_strerror(rc), msg.error_offset);
+        reading_bad(r, "HEP: %s, at octet %zu", hep_strerror(rc), msg.error_offset);
 }
 
 void reading_hep_bad(void *arg, int error, uint64_t offset)
 {
-    const struct reading *r = arg;
-    char where[WHERE_MAX];
-    encoder_bad(r->e, reading_where(r, where), "HEP over TCP: %s, at octet %llu of the stream", hep_strerror(error),
-                (unsigned long long)offset);
+    struct reading *r = arg;
+    reading_bad(r, "HEP over TCP: %s, at octet %llu of the stream", hep_strerror(error), (unsigned long long)offset);
 }

@@ -1,7 +1,7 @@
 /* TCP streams of a capture: SIP messages, or frames of HEP. */
 #include <stdlib.h>
 
-#include "cmd/encode_reading.h"
+#include "capture/messages_internal.h"
 #include "sip/peek.h"
 
 #define PARTIAL_MAX 4096 /* streams that may wait inside a SIP message at the same time */
@@ -51,7 +51,7 @@ static size_t take_messages(struct reading *r, const struct tcp_flow *flow, cons
                             uint32_t sec, uint32_t usec)
 {
     size_t pos = 0;
-    while (pos < len && !r->e->done) {
+    while (pos < len && !*r->o->done) {
         size_t skip, msg_len;
         int rc = sip_frame(data + pos, len - pos, &skip, &msg_len);
         pos += skip;
@@ -94,10 +94,10 @@ static void take_sip_data(struct reading *r, struct tcp_flow *flow, const uint8_
 static struct hep_flow *hep_of(struct reading *r, struct tcp_flow *flow, const uint8_t *data, size_t len)
 {
     struct flow_state *f = flow->user;
-    if (r->e->hep_ports == NULL || f != NULL)
+    if (r->o->hep_ports == NULL || f != NULL)
         return f == NULL ? NULL : f->hep;
     bool begins = reading_has_magic((struct hep_slice){ data, len });
-    if (!begins && (!ports_has(r->e->hep_ports, flow->dst_port) || sip_looks_like(data, len)))
+    if (!begins && (!ports_has(r->o->hep_ports, flow->dst_port) || sip_looks_like(data, len)))
         return NULL;
     struct hep_flow *hep = hep_flow_new(&r->hep_flows, !begins && flow->midstream);
     f = hep == NULL ? NULL : calloc(1, sizeof(*f));
@@ -133,9 +133,8 @@ void reading_tcp_gap(void *arg, struct tcp_flow *flow, size_t missing)
         return;
     }
     if (f != NULL && f->held.len > 0) {
-        char where[WHERE_MAX];
         if (sip_looks_like(f->held.ptr, f->held.len))
-            encoder_bad(r->e, reading_where(r, where), "SIP message over TCP is cut: the capture lacks the rest");
+            reading_bad(r, "SIP message over TCP is cut: the capture lacks the rest");
         else
             r->counts.other_tcp += f->held.len;
     }

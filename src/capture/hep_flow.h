@@ -3,8 +3,8 @@
  * packets; then the flow is lost until a segment begins with a frame, which is where nearly all senders begin their
  * writes.
  */
-#ifndef CMD_HEP_FLOW_H
-#define CMD_HEP_FLOW_H
+#ifndef CAPTURE_HEP_FLOW_H
+#define CAPTURE_HEP_FLOW_H
 
 #include <stdbool.h>
 #include <stddef.h>
