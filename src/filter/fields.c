@@ -15,6 +15,9 @@ static const struct filter_field fields[] = {
     { "user", "number", FILTER_URI, 0,
       "from_user from_host to_user to_host ruri_user ruri_host contact_user contact_host pai_user pai_host",
       "any of from, to, ruri, contact, pai" },
+    { "num", "phone", FILTER_PHONE, 0,
+      "from_user to_user ruri_user contact_user pai_user rpid_user diversion_user",
+      "phone number in any of its written forms: any of from, to, ruri, contact, pai, rpid, diversion" },
     { "rpid", "", FILTER_USER, 0, "rpid_user", "user of Remote-Party-ID" },
     { "diversion", "", FILTER_USER, 0, "diversion_user", "user of Diversion" },
     { "auth", "auth_user authuser", FILTER_TEXT, 0, "auth_user", "username of (Proxy-)Authorization" },
@@ -36,9 +39,13 @@ static const struct filter_field fields[] = {
     { "replaces", "", FILTER_TEXT, 0, "replaces", "Call-ID in Replaces" },
     { "referto", "refer-to refer_to", FILTER_TEXT, 0, "refer_to", "URI of Refer-To" },
     { "sdp", "", FILTER_TEXT, 0, "sdp_ip sdp_media", "SDP: connection address, or the text of its media" },
+    { "header.NAME", "", FILTER_HEADER, 0, "payload", "value of the header of this name, of a SIP message" },
+    { "body", "", FILTER_BODY, 0, "payload", "some place in the body of a SIP message; else in the payload" },
+    { "payload", "raw", FILTER_PAYLOAD, 0, "payload", "some place in the message as it was captured" },
     { "header", "headers", FILTER_LIST, '\n', "headers", "one of the extra headers kept, as \"Name: value\"" },
     { "error", "parse_error", FILTER_LIST, ',', "parse_error", "one of the names of what is malformed" },
     /* the packet and who captured it */
+    { "ts", "time", FILTER_TIME, 0, "ts", "when the message was on the wire" },
     { "src", "source srcip src_ip", FILTER_ADDR, 0, "src_addr src_ip src_port", "source of the packet" },
     { "dst", "destination dstip dst_ip", FILTER_ADDR, 0, "dst_addr dst_ip dst_port", "destination of the packet" },
     { "ip", "addr", FILTER_ADDR, 0, "src_addr src_ip src_port dst_addr dst_ip dst_port", "source or destination" },
@@ -76,7 +83,11 @@ static bool same(const char *a, size_t a_len, const char *b, size_t b_len)
 
 const struct filter_field *filter_field_by_name(const char *name, size_t len)
 {
+    size_t prefix = strlen(FILTER_HEADER_PREFIX);
+    bool header = len > prefix && strncasecmp(name, FILTER_HEADER_PREFIX, prefix) == 0;
     for (size_t i = 0; i < FIELD_COUNT; i++) {
+        if (header && fields[i].type == FILTER_HEADER)
+            return &fields[i];
         if (same(name, len, fields[i].name, strlen(fields[i].name)))
             return &fields[i];
         struct filter_word alias;

@@ -19,8 +19,16 @@ enum filter_value_type {
     FILTER_STATUS, /* the same, and classes: 4xx */
     FILTER_ADDR,   /* address, network, port; columns in threes: octets, text, port */
     FILTER_SENDER, /* address or network; column of text */
-    FILTER_TYPE    /* payload type or table; column of the number */
+    FILTER_TYPE,   /* payload type or table; column of the number */
+    FILTER_TIME,   /* comparison with a time, or a range */
+    FILTER_PHONE,  /* phone number in any of its written forms; columns of users */
+    FILTER_HEADER, /* header of a SIP message; column of payloads. The name of the field goes on: FILTER_HEADER_PREFIX
+                    */
+    FILTER_BODY,   /* some place in the body; column of payloads */
+    FILTER_PAYLOAD /* some place in the payload */
 };
+
+#define FILTER_HEADER_PREFIX "header."
 
 struct filter_field {
     const char *name;
@@ -34,7 +42,7 @@ struct filter_field {
 /* All fields, in the order of docs/filter.md. */
 const struct filter_field *filter_fields(size_t *ret_count);
 
-/* The field of that name or alias, in any case; NULL if there is none. */
+/* The field of that name or alias, in any case; "header.Subject" is one as well. NULL if there is none. */
 const struct filter_field *filter_field_by_name(const char *name, size_t len);
 
 /* The name or alias nearest to what was typed, by typing errors; NULL if none is near. */

@@ -25,14 +25,45 @@ struct filter_error {
     char text[160]; /* for a person, terminated: "unknown field 'form', did you mean 'from'?" */
 };
 
+/* How phone numbers are written where hepcat is (docs/filter.md, "Phone numbers"). Digits, terminated. */
+struct filter_rules {
+    char country[8];        /* "49"; "" if it is not known */
+    char international[32]; /* what is dialled before a country code, by commas: "00,011" */
+    char trunk[8];          /* what is dialled before an area code: "0"; "" where there is none */
+};
+
+/* No country, "00,011", "0". */
+void filter_rules_default(struct filter_rules *ret);
+
+/* Texts as the configuration has them. False if one is too long, or not of digits. */
+bool filter_rules_set(struct filter_rules *ret, const char *country, const char *international, const char *trunk);
+
+struct filter_options {
+    struct filter_rules rules;
+    int64_t now_us; /* what "-1h" is relative to */
+};
+
 struct filter;
 
-/* Parses a filter; an empty or blank one matches everything. */
+/* Parses a filter; an empty or blank one matches everything. NULL for options: rules by default, and now. */
+int filter_parse_with(struct filter **ret, const char *text, size_t len, const struct filter_options *options,
+                      struct filter_error *err);
 int filter_parse(struct filter **ret, const char *text, size_t len, struct filter_error *err);
 void filter_free(struct filter *f); /* NULL is fine */
 
 /* The same filter in one normal form (sorted, quoted alike), e.g. as a key for caches; valid as long as the filter. */
 const char *filter_text(const struct filter *f);
+
+/* Each row that matches has a ts in [from, to); INT64_MIN and INT64_MAX: open. */
+void filter_times(const struct filter *f, int64_t *ret_from_us, int64_t *ret_to_us);
+
+/*
+ * Values so far on which a regular expression gave up, for want of steps: they count as no match, and who searches says
+ * that the answer is not whole. When there are many it is not tried any more. The second one adds those of a query
+ * worker (filter_functions_gave_up()).
+ */
+uint64_t filter_gave_up(const struct filter *f);
+void filter_add_gave_up(const struct filter *f, uint64_t values);
 
 /* Tables that have rows that could match: a set (RECORD_TABLES_ALL). "type:rtcp" leaves only `media`. */
 unsigned filter_tables(const struct filter *f);
@@ -65,7 +96,12 @@ bool filter_match(const struct filter *f, enum record_table table,
  */
 size_t filter_keys(const struct filter *f, enum record_table table, int column, const struct hep_slice **ret);
 
-enum filter_value_kind { FILTER_VALUE_NUMBER, FILTER_VALUE_TEXT, FILTER_VALUE_OCTETS };
+enum filter_value_kind {
+    FILTER_VALUE_NUMBER,
+    FILTER_VALUE_TIME, /* number: microseconds since 1970 UTC, a TIMESTAMP WITH TIME ZONE */
+    FILTER_VALUE_TEXT,
+    FILTER_VALUE_OCTETS
+};
 
 struct filter_value {
     enum filter_value_kind kind;
@@ -96,5 +132,8 @@ struct filter_function {
     bool (*test)(const uint8_t *value, size_t len, const uint8_t *pattern, size_t pattern_len);
 };
 const struct filter_function *filter_functions(void);
+
+/* Values on which they gave up in this process. */
+uint64_t filter_functions_gave_up(void);
 
 #endif

@@ -3,6 +3,7 @@
 
 #include "filter/glob.h"
 #include "filter/packed.h"
+#include "filter/phone.h"
 #include "filter/tree.h"
 
 const char *filter_text(const struct filter *f)
@@ -52,6 +53,37 @@ static bool test_octets(const struct filter_leaf *l, struct hep_slice s)
     return s.len == 16 && memcmp(s.ptr, l->net.low, 16) >= 0 && memcmp(s.ptr, l->net.high, 16) <= 0;
 }
 
+uint64_t filter_gave_up(const struct filter *f)
+{
+    return atomic_load_explicit(f->gave_up, memory_order_relaxed);
+}
+
+void filter_add_gave_up(const struct filter *f, uint64_t values)
+{
+    atomic_fetch_add_explicit(f->gave_up, values, memory_order_relaxed);
+}
+
+/* A filter that gives up again and again is not worth the time. */
+static bool test_regex(const struct filter *f, const struct regex *regex, struct hep_slice s)
+{
+    enum regex_answer answer = filter_gave_up(f) < FILTER_GIVE_UPS ? regex_match(regex, s.ptr, s.len) : REGEX_GAVE_UP;
+    if (answer == REGEX_GAVE_UP)
+        filter_add_gave_up(f, 1);
+    return answer == REGEX_YES;
+}
+
+struct part_test {
+    const struct filter *f;
+    const struct filter_leaf *leaf;
+};
+
+static bool test_part(void *arg, struct hep_slice s)
+{
+    const struct part_test *t = arg;
+    return t->leaf->regex != NULL ? test_regex(t->f, t->leaf->regex, s)
+                                  : glob_match_nocase(s.ptr, s.len, t->leaf->pattern.ptr, t->leaf->pattern.len);
+}
+
 bool filter_leaf_test(const struct filter *f, size_t leaf, const struct record_cell *cell)
 {
     const struct filter_leaf *l = &f->leaves[leaf];
@@ -84,6 +116,12 @@ bool filter_leaf_test(const struct filter *f, size_t leaf, const struct record_c
         return packed_has_addr(s.ptr, s.len, l->packed.ptr, l->packed.len);
     case FILTER_OP_NET:
         return net_has_text(&l->net, s.ptr, s.len);
+    case FILTER_OP_REGEX:
+        return test_regex(f, l->regex, s);
+    case FILTER_OP_PHONE:
+        return phone_function(s.ptr, s.len, l->packed.ptr, l->packed.len);
+    case FILTER_OP_PART:
+        return part_any(&l->part, s, test_part, &(struct part_test){ f, l });
     }
     return false;
 }

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/when.h"
 #include "filter/lex.h"
 #include "filter/tree.h"
 #include "filter/value.h"
@@ -16,6 +17,7 @@
 struct parser {
     struct lex lex;
     struct filter *f;
+    const struct filter_options *options;
     unsigned depth; /* of one in one */
 };
 
@@ -100,16 +102,28 @@ static int parse_values(struct parser *p, struct value *v, struct filter_node *l
     return 0;
 }
 
+static int label_of(struct value *v, const char *word, size_t len)
+{
+    size_t prefix = strlen(FILTER_HEADER_PREFIX);
+    v->label = (struct hep_slice){ (const uint8_t *)v->field->name, strlen(v->field->name) };
+    if (v->field->type != FILTER_HEADER)
+        return 0;
+    v->at += prefix;
+    return value_header_label(v, (struct hep_slice){ (const uint8_t *)word + prefix, len - prefix }, &v->label);
+}
+
 static int parse_term(struct parser *p, struct filter_node **ret)
 {
     struct lex *lex = &p->lex;
     size_t len = lex_word(lex);
     if (len == 0 || lex->at + len >= lex->len || lex->text[lex->at + len] != ':')
         return bare_word(p, len);
-    struct value v = { .f = p->f, .at = lex->at, .err = lex->err };
+    struct value v = { .f = p->f, .options = p->options, .at = lex->at, .err = lex->err };
     v.field = filter_field_by_name(lex->text + lex->at, len);
     if (v.field == NULL)
         return unknown_field(p, len);
+    if (label_of(&v, lex->text + lex->at, len) != 0)
+        return -1;
     lex->at += len + 1;
     struct filter_node *list = filter_node_new(p->f, FILTER_OR);
     if (list == NULL)
@@ -244,12 +258,32 @@ static int finish(struct parser *p)
     return filter_keys_find(f) == 0 ? 0 : no_memory(p);
 }
 
-int filter_parse(struct filter **ret, const char *text, size_t len, struct filter_error *err)
+static struct filter *new_filter(void)
 {
-    struct parser p = { .lex = { .text = text, .len = len, .err = err } };
+    struct filter *f = calloc(1, sizeof(*f));
+    if (f != NULL)
+        f->gave_up = filter_alloc(f, sizeof(*f->gave_up));
+    if (f == NULL || f->gave_up == NULL) {
+        filter_free(f);
+        return NULL;
+    }
+    atomic_init(f->gave_up, 0);
+    return f;
+}
+
+int filter_parse_with(struct filter **ret, const char *text, size_t len, const struct filter_options *options,
+                      struct filter_error *err)
+{
+    struct filter_options usual;
+    struct parser p = { .lex = { .text = text, .len = len, .err = err }, .options = options };
+    if (options == NULL) {
+        filter_rules_default(&usual.rules);
+        usual.now_us = when_now();
+        p.options = &usual;
+    }
     if (lex_check(&p.lex) != 0)
         return -1;
-    p.f = calloc(1, sizeof(*p.f));
+    p.f = new_filter();
     if (p.f == NULL)
         return no_memory(&p);
     if (parse(&p) != 0 || finish(&p) != 0) {
@@ -258,4 +292,9 @@ int filter_parse(struct filter **ret, const char *text, size_t len, struct filte
     }
     *ret = p.f;
     return 0;
+}
+
+int filter_parse(struct filter **ret, const char *text, size_t len, struct filter_error *err)
+{
+    return filter_parse_with(ret, text, len, NULL, err);
 }

@@ -9,6 +9,7 @@
 
 #include "filter/glob.h"
 #include "filter/packed.h"
+#include "filter/phone.h"
 #include "filter/tree.h"
 
 struct writer {
@@ -29,9 +30,17 @@ const struct filter_function *filter_functions(void)
         { "hc_iin", false, packed_has_text_nocase },
         { "hc_numbers", false, packed_has_digits },
         { "hc_addrs", true, packed_has_addr },
+        { "hc_regex", false, regex_function },
+        { "hc_phone", false, phone_function },
+        { "hc_part", true, part_function },
         { NULL, false, NULL },
     };
     return functions;
+}
+
+uint64_t filter_functions_gave_up(void)
+{
+    return regex_function_gave_up();
 }
 
 static void bind(struct writer *w, struct filter_value value)
@@ -51,19 +60,21 @@ static void bind_octets(struct writer *w, const uint8_t *octets, size_t len)
     bind(w, (struct filter_value){ .kind = FILTER_VALUE_OCTETS, .octets = { octets, len } });
 }
 
-static void bind_number(struct writer *w, int64_t number)
+static void bind_number(struct writer *w, const struct filter_leaf *l, int64_t number)
 {
-    bind(w, (struct filter_value){ .kind = FILTER_VALUE_NUMBER, .number = number });
+    enum filter_value_kind kind = l->kind == RECORD_TIME ? FILTER_VALUE_TIME : FILTER_VALUE_NUMBER;
+    bind(w, (struct filter_value){ .kind = kind, .number = number });
 }
 
 /* ------------------------------------------------------------------------------------------------ leaves */
 
 static void write_number(struct writer *w, const struct filter_leaf *l)
 {
-    bool above = l->low > 0, below = l->high < UINT32_MAX;
+    bool time = l->kind == RECORD_TIME;
+    bool above = l->low > (time ? INT64_MIN : 0), below = l->high < (time ? INT64_MAX : UINT32_MAX);
     if (l->low == l->high) {
         buf_printf(w->sql, "%s = ?", l->name);
-        bind_number(w, l->low);
+        bind_number(w, l, l->low);
         return;
     }
     if (!above && !below)
@@ -73,9 +84,9 @@ static void write_number(struct writer *w, const struct filter_leaf *l)
     else
         buf_printf(w->sql, "%s %s ?", l->name, above ? ">=" : "<=");
     if (above)
-        bind_number(w, l->low);
+        bind_number(w, l, l->low);
     if (below)
-        bind_number(w, l->high);
+        bind_number(w, l, l->high);
 }
 
 static void write_octets(struct writer *w, const struct filter_leaf *l)
@@ -97,8 +108,8 @@ static void write_octets(struct writer *w, const struct filter_leaf *l)
 static void write_numbers(struct writer *w, const struct filter_leaf *l)
 {
     buf_printf(w->sql, "(%s >= ? AND %s <= ? AND hc_numbers(CAST(%s AS VARCHAR), ?))", l->name, l->name, l->name);
-    bind_number(w, l->low);
-    bind_number(w, l->high);
+    bind_number(w, l, l->low);
+    bind_number(w, l, l->high);
     bind_octets(w, l->packed.ptr, l->packed.len);
 }
 
@@ -110,9 +121,9 @@ static void write_addrs(struct writer *w, const struct filter_leaf *l)
     bind_octets(w, l->packed.ptr, l->packed.len);
 }
 
-static void write_set(struct writer *w, const struct filter_leaf *l)
+static void write_packed(struct writer *w, const char *function, const struct filter_leaf *l)
 {
-    buf_printf(w->sql, "%s(%s, ?)", l->nocase ? "hc_iin" : "hc_in", l->name);
+    buf_printf(w->sql, "%s(%s, ?)", function, l->name);
     bind_octets(w, l->packed.ptr, l->packed.len);
 }
 
@@ -169,7 +180,16 @@ static void write_leaf(struct writer *w, const struct filter_leaf *l)
         write_addrs(w, l);
         break;
     case FILTER_OP_SET:
-        write_set(w, l);
+        write_packed(w, l->nocase ? "hc_iin" : "hc_in", l);
+        break;
+    case FILTER_OP_REGEX:
+        write_packed(w, "hc_regex", l);
+        break;
+    case FILTER_OP_PHONE:
+        write_packed(w, "hc_phone", l);
+        break;
+    case FILTER_OP_PART:
+        write_packed(w, "hc_part", l);
         break;
     case FILTER_OP_NET:
         write_call(w, "hc_net", l, l->pattern);

@@ -50,6 +50,8 @@ void filter_free(struct filter *f)
 {
     if (f == NULL)
         return;
+    for (struct filter_regex *r = f->regexes; r != NULL; r = r->next)
+        regex_free(r->regex);
     for (struct filter_block *b = f->blocks, *next; b != NULL; b = next) {
         next = b->next;
         free(b);

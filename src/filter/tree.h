@@ -7,13 +7,18 @@
 #ifndef FILTER_TREE_H
 #define FILTER_TREE_H
 
+#include <stdatomic.h>
+
 #include "filter/fields.h"
 #include "filter/filter.h"
 #include "filter/net.h"
+#include "filter/part.h"
+#include "filter/regex.h"
 
 #define FILTER_DEPTH_MAX 64    /* of parentheses and NOTs in each other */
 #define FILTER_VALUE_MAX 4096  /* octets of one value, decoded */
 #define FILTER_PARTS_MAX 16384 /* tests as they are written, before equal ones and lists become one */
+#define FILTER_GIVE_UPS  100   /* values on which regular expressions give up before they are tried no more */
 
 enum filter_op {
     FILTER_OP_NUMBER,   /* low <= value <= high */
@@ -27,7 +32,10 @@ enum filter_op {
     FILTER_OP_GLOB,     /* any other pattern */
     FILTER_OP_OCTETS,   /* low <= value <= high, 16 octets */
     FILTER_OP_ADDRS,    /* the same, of several ranges (packed.h); net has the lowest and the highest */
-    FILTER_OP_NET       /* the text of an address in a network */
+    FILTER_OP_NET,      /* the text of an address in a network */
+    FILTER_OP_REGEX,    /* text */
+    FILTER_OP_PHONE,    /* text */
+    FILTER_OP_PART      /* pattern or regular expression, of a part of a payload */
 };
 
 struct filter_leaf {
@@ -40,11 +48,13 @@ struct filter_leaf {
     struct hep_slice pattern;      /* with GLOB_STAR (glob.h); NET: text of the network */
     struct hep_slice text;         /* EXACT, PREFIX, SUFFIX, CONTAINS: without the stars */
     struct hep_slice above;        /* PREFIX: the least text behind all that begin with it; empty: there is none */
-    struct hep_slice packed;       /* NUMBERS, SET, ADDRS: what there is to be found, for packed.h */
+    struct hep_slice packed;       /* NUMBERS, SET, ADDRS, PHONE, REGEX, PART: what the function of the SQL takes */
     struct hep_slice *items;       /* SET: the texts, sorted */
     size_t item_count;
-    struct net net; /* OCTETS, NET */
-    size_t at;      /* where its value stands in the filter */
+    struct net net;            /* OCTETS, NET */
+    const struct regex *regex; /* REGEX, PART; NULL: PART by its pattern */
+    struct part part;          /* PART */
+    size_t at;                 /* where its value stands in the filter */
 };
 
 enum filter_node_kind { FILTER_AND, FILTER_OR, FILTER_NOT, FILTER_TERM, FILTER_LEAF };
@@ -73,6 +83,11 @@ struct filter_keyset {
     struct filter_keyset *next;
 };
 
+struct filter_regex {
+    struct regex *regex;
+    struct filter_regex *next;
+};
+
 struct filter_block;
 
 struct filter {
@@ -83,6 +98,8 @@ struct filter {
     size_t node_count, part_count; /* nodes and leaves made so far */
     const char *text;
     struct filter_keyset *keysets;
+    struct filter_regex *regexes;
+    atomic_uint_fast64_t *gave_up; /* all else does not change */
 };
 
 /* Memory of the filter, NULL if there is none; a copy of octets (empty gives a pointer, too). */

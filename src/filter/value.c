@@ -75,9 +75,10 @@ struct filter_node *value_all(const struct value *v, struct filter_node *a, stru
 static unsigned cost_of(const struct filter_leaf *l)
 {
     static const unsigned costs[] = {
-        [FILTER_OP_NUMBER] = 1, [FILTER_OP_NUMBERS] = 1, [FILTER_OP_ANY] = 1,    [FILTER_OP_EXACT] = 3,
-        [FILTER_OP_SET] = 3,    [FILTER_OP_PREFIX] = 3,  [FILTER_OP_SUFFIX] = 3, [FILTER_OP_CONTAINS] = 20,
-        [FILTER_OP_GLOB] = 30,  [FILTER_OP_OCTETS] = 2,  [FILTER_OP_ADDRS] = 2,  [FILTER_OP_NET] = 40,
+        [FILTER_OP_NUMBER] = 1,  [FILTER_OP_NUMBERS] = 1, [FILTER_OP_ANY] = 1,     [FILTER_OP_EXACT] = 3,
+        [FILTER_OP_SET] = 3,     [FILTER_OP_PREFIX] = 3,  [FILTER_OP_SUFFIX] = 3,  [FILTER_OP_CONTAINS] = 20,
+        [FILTER_OP_GLOB] = 30,   [FILTER_OP_OCTETS] = 2,  [FILTER_OP_ADDRS] = 2,   [FILTER_OP_NET] = 40,
+        [FILTER_OP_REGEX] = 300, [FILTER_OP_PHONE] = 60,  [FILTER_OP_PART] = 2000,
     };
     return costs[l->op] * (l->nocase ? 2 : 1);
 }
@@ -305,20 +306,31 @@ static value_fn *const by_type[] = {
     [FILTER_TEXT] = value_text,     [FILTER_WORD] = value_text, [FILTER_LIST] = value_list,
     [FILTER_USER] = value_uri,      [FILTER_URI] = value_uri,   [FILTER_COUNT] = value_number,
     [FILTER_STATUS] = value_number, [FILTER_ADDR] = value_addr, [FILTER_SENDER] = value_sender,
-    [FILTER_TYPE] = value_type,
+    [FILTER_TYPE] = value_type,     [FILTER_TIME] = value_time, [FILTER_PHONE] = value_phone,
+    [FILTER_HEADER] = value_part,   [FILTER_BODY] = value_part, [FILTER_PAYLOAD] = value_part,
 };
+
+/* What it tests, and its text in normal form. */
+static int make_tests(const struct value *v, struct filter_node **ret, struct hep_slice *ret_text)
+{
+    struct hep_slice text;
+    if (v->form != LEX_PATTERN)
+        return value_regex(v, ret) == 0 && value_regex_text(v, ret_text) == 0 ? 0 : -1;
+    if (by_type[v->field->type](v, ret, &text) != 0)
+        return -1;
+    return filter_value_text(v->f, text, ret_text) == 0 ? 0 : value_no_memory(v);
+}
 
 int value_add(const struct value *v, struct filter_node *list)
 {
     struct filter_node *tests = NULL;
     struct hep_slice text;
-    if (v->form != LEX_PATTERN)
-        return filter_fail(v->err, v->at, "regular expressions are not known yet");
-    if (by_type[v->field->type](v, &tests, &text) != 0 || tests == NULL)
+    if (make_tests(v, &tests, &text) != 0 || tests == NULL)
         return -1;
     struct filter_node *term = filter_node_new(v->f, FILTER_TERM);
-    if (term == NULL || filter_value_text(v->f, text, &term->text) != 0)
+    if (term == NULL)
         return value_no_memory(v);
+    term->text = text;
     filter_node_add(term, tests);
     filter_node_add(list, term);
     return 0;
@@ -327,13 +339,13 @@ int value_add(const struct value *v, struct filter_node *list)
 /* "field:a,b" */
 static int write_list(const struct value *v, const struct filter_node *list, struct hep_slice *ret)
 {
-    size_t n = strlen(v->field->name), room = n + 1;
+    size_t n = v->label.len, room = n + 1;
     for (const struct filter_node *c = list->first; c != NULL; c = c->next)
         room += c->text.len + 1;
     uint8_t *out = filter_alloc(v->f, room);
     if (out == NULL)
         return -1;
-    memcpy(out, v->field->name, n);
+    memcpy(out, v->label.ptr, n);
     for (const struct filter_node *c = list->first; c != NULL; c = c->next) {
         out[n++] = c == list->first ? ':' : ',';
         memcpy(out + n, c->text.ptr, c->text.len);

@@ -10,7 +10,9 @@
 
 struct value {
     struct filter *f;
+    const struct filter_options *options;
     const struct filter_field *field;
+    struct hep_slice label;   /* name of the field in normal form */
     struct hep_slice pattern; /* with GLOB_STAR; not empty */
     enum lex_form form;       /* what the pattern is */
     size_t at;                /* where it stands in the filter */
@@ -29,6 +31,18 @@ int value_type(const struct value *v, struct filter_node **ret, struct hep_slice
 int value_uri(const struct value *v, struct filter_node **ret, struct hep_slice *ret_text);
 int value_addr(const struct value *v, struct filter_node **ret, struct hep_slice *ret_text);
 int value_sender(const struct value *v, struct filter_node **ret, struct hep_slice *ret_text);
+int value_time(const struct value *v, struct filter_node **ret, struct hep_slice *ret_text);
+int value_phone(const struct value *v, struct filter_node **ret, struct hep_slice *ret_text);
+int value_part(const struct value *v, struct filter_node **ret, struct hep_slice *ret_text);
+
+/* value_part.c: the name in normal form of the header that a field "header.NAME" means; -1: it is none. */
+int value_header_label(const struct value *v, struct hep_slice name, struct hep_slice *ret);
+
+/* value_regex.c: what a regular expression tests. */
+int value_regex(const struct value *v, struct filter_node **ret);
+int value_regex_compile(const struct value *v, const struct regex **ret);
+struct hep_slice value_regex_spec(const struct value *v);           /* for regex_function(); ptr NULL: no memory */
+int value_regex_text(const struct value *v, struct hep_slice *ret); /* "/source/i" */
 
 /* ------------------------------------------------------------------------------------------------ leaves */
 

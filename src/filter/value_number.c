@@ -112,8 +112,6 @@ static int bad_number(const struct value *v)
 int value_number(const struct value *v, struct filter_node **ret, struct hep_slice *ret_text)
 {
     struct range r = { 0, NUMBER_MAX };
-    if (v->form != LEX_PATTERN)
-        return bad_number(v);
     if (!is_star(v->pattern) && !read_comparison(v->pattern, &r) && !read_between(v->pattern, &r) &&
         !(v->field->type == FILTER_STATUS && read_class(v->pattern, &r)))
         return bad_number(v);

@@ -1,5 +1,6 @@
 /* The matcher: patterns, values of every kind, and trees. */
 #include "filter/glob.h"
+#include "filter/phone.h"
 #include "filter_rows.h"
 #include "guard.h"
 
@@ -339,6 +340,205 @@ static void test_lists(void **state)
     no("NOT status:486,487");
 }
 
+static const char invite[] = "INVITE sip:bob@x SIP/2.0\r\n"
+                             "i: abc\r\n"
+                             "Subject: Hello  World\r\n"
+                             "X-Foo: one\r\n"
+                             "x-foo: two,three\r\n"
+                             "X-Folded: a\r\n b\r\n"
+                             "X-Empty:\r\n"
+                             "\r\n"
+                             "v=0\r\nm=audio 4000 RTP/AVP 0\r\na=SendOnly\r\n";
+
+static void test_payloads(void **state)
+{
+    (void)state;
+    test_row_text(&row, "payload", invite);
+    yes("header.Call-ID:abc header.i:abc header.CALL-ID:ABC");
+    no("header.call-id:ab");
+    yes("header.Subject:\"hello  world\" header.s:hello*");
+    yes("header.x-foo:one header.X-FOO:zero,\"two,three\"");
+    no("header.x-foo:\"one,two\"");
+    yes("header.x-foo:\"two,three\"");
+    yes("header.x-folded:a*b");
+    yes("header.x-empty:? header.x-foo:?");
+    no("header.x-none:?");
+    yes("NOT header.x-none:?");
+    yes("header.x-foo:/^t.o/");
+    no("header.x-foo:/^T.o/");
+    yes("header.x-foo:/^T.o/i");
+    yes("body:sendonly body:m=audio*rtp/avp");
+    no("body:subject");
+    yes("body:/^a=Send/");
+    no("body:/^Subject/");
+    yes("payload:subject payload:sendonly payload:\"INVITE sip:\"");
+    yes("payload:/^Subject: *Hello +World$/");
+    yes("body:* payload:?");
+    no("body:x");
+    struct test_row media;
+    test_row_clear(&media, RECORD_MEDIA);
+    test_row_text(&media, "payload", "{\"a\":1}\r\n\r\nx");
+    static const struct {
+        const char *text;
+        bool match;
+    } cases[] = { { "body:{*a", true }, { "payload:a", true }, { "header.a:?", false }, { "NOT header.a:?", true } };
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        struct filter *f = test_filter(cases[i].text);
+        if (test_row_matches(f, &media) != cases[i].match)
+            fail_msg("%s", cases[i].text);
+        filter_free(f);
+    }
+    row.cells[test_column(RECORD_SIP, "payload")] = (struct record_cell){ .null = true };
+    no("payload:?");
+}
+
+static void test_regexes(void **state)
+{
+    (void)state;
+    yes("ua:/^Asterisk PBX \\d+/");
+    no("ua:/^asterisk/");
+    yes("ua:/^asterisk/i");
+    yes("from:/^\\+1555/");
+    no("from:/example/"); /* the user */
+    yes("user:/^b.b$/");
+    yes("src:/^10\\./ ip:/::5$/ sender:/^192/");
+    yes("method:/INV|BYE/");
+    yes("header:/^X-B: T/");
+    yes("contact:/^\xc3\xa4./");
+    yes("contact:/^[\xc3\xa4\xc3\xb6]r/");
+    yes("contact:/^\xc3\x84/i");
+    yes("icid:/x/ OR callid:/@host$/");
+    no("icid:/^$/");
+    yes("NOT icid:/^$/");
+}
+
+/* An expression that tries all ways is given up, which is counted, and after some of that it is tried no more. */
+static void test_regex_bomb(void **state)
+{
+    (void)state;
+    struct test_row bomb = row;
+    test_row_text(&bomb, "user_agent", "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaab");
+    struct filter *f = test_filter("ua:/^(a+)+$/");
+    assert_false(test_row_matches(f, &row));
+    assert_int_equal(filter_gave_up(f), 0);
+    for (unsigned i = 1; i <= 200; i++) {
+        assert_false(test_row_matches(f, &bomb));
+        assert_int_equal(filter_gave_up(f), i);
+    }
+    filter_free(f);
+    f = test_filter("NOT ua:/(a|aa)+$/ ua:a*");
+    assert_true(test_row_matches(f, &bomb));
+    assert_int_equal(filter_gave_up(f), 1);
+    filter_free(f);
+}
+
+/* Of a long value the beginning is looked at: what is there is found, else it is given up. */
+static void test_regex_long(void **state)
+{
+    (void)state;
+    enum { LENGTH = REGEX_SUBJECT_MAX + 100 };
+    struct test_row big = row;
+    char *text = malloc(LENGTH);
+    assert_non_null(text);
+    memset(text, 'a', LENGTH);
+    text[0] = 'x';
+    text[LENGTH - 1] = 'y';
+    test_row_octets(&big, "payload", text, LENGTH);
+    static const struct {
+        const char *text;
+        bool match;
+        unsigned gave_up;
+    } cases[] = { { "payload:/^xa/", true, 0 }, { "payload:/y/", false, 1 }, { "payload:/a$/", false, 1 },
+                  { "payload:/b/", false, 1 },  { "payload:xaa", true, 0 },  { "payload:aay", true, 0 },
+                  { "payload:/a*b/", false, 1 } };
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        struct filter *f = test_filter(cases[i].text);
+        if (test_row_matches(f, &big) != cases[i].match || filter_gave_up(f) != cases[i].gave_up)
+            fail_msg("%s", cases[i].text);
+        filter_free(f);
+    }
+    free(text);
+}
+
+static void test_times(void **state)
+{
+    (void)state;
+    test_row_number(&row, "ts", 1769817600000000);
+    yes("ts:>=2026-01-31");
+    no("ts:>2026-01-31");
+    yes("ts:2026-01-30..2026-01-31");
+    yes("ts:<-1s");
+    no("ts:>-1s");
+    no("ts:..2026-01-30,2026-02-01..");
+    yes("ts:..2026-01-30,2026-01-31..");
+}
+
+/* ------------------------------------------------------------------------------------------------ phone numbers */
+
+static void check_phone(const struct filter_rules *rules, const char *text, const char *expect)
+{
+    char out[PHONE_DIGITS_MAX + 2];
+    size_t n = phone_canonical(rules, (const uint8_t *)text, strlen(text), out);
+    if (n != strlen(expect) || memcmp(out, expect, n) != 0)
+        fail_msg("%s: %.*s, not %s", text, (int)n, out, expect);
+}
+
+static void test_phone_forms(void **state)
+{
+    (void)state;
+    struct filter_rules none, de, us, es;
+    filter_rules_default(&none);
+    assert_true(filter_rules_set(&de, "49", "00", "0"));
+    assert_true(filter_rules_set(&us, "1", "011", ""));
+    assert_true(filter_rules_set(&es, "34", "00", ""));
+    assert_false(filter_rules_set(&es, "+34", "00", ""));
+    assert_false(filter_rules_set(&es, "34", "00", "12345678"));
+    check_phone(&none, "+49 30 1234", "+49301234");
+    check_phone(&none, "0049301234", "+49301234");
+    check_phone(&none, "01149301234", "+49301234");
+    check_phone(&none, "49301234", "+49301234");
+    check_phone(&none, "030/1234", "0301234");
+    check_phone(&none, "1234567", "1234567");
+    check_phone(&none, "00", "00");
+    check_phone(&none, "bob", "");
+    check_phone(&none, "", "");
+    check_phone(&none, "+", "");
+    check_phone(&none, "1+2", "");
+    check_phone(&none, "++1", "");
+    check_phone(&none, "12345678901234567890123456789012", "+12345678901234567890123456789012");
+    check_phone(&none, "123456789012345678901234567890123", "");
+    check_phone(&de, "+49 30 1234", "+49301234");
+    check_phone(&de, "0049 30 1234", "+49301234");
+    check_phone(&de, "030/1234", "+49301234");
+    check_phone(&de, "(030) 12-34", "+49301234");
+    check_phone(&de, "49301234567", "+49301234567");
+    check_phone(&de, "4912345", "4912345"); /* of a place: too short for a country */
+    check_phone(&de, "1234", "1234");
+    check_phone(&de, "0", "0");
+    check_phone(&us, "5551234567", "+15551234567");
+    check_phone(&us, "15551234567", "+15551234567");
+    check_phone(&us, "011 49 30 1234", "+49301234");
+    check_phone(&us, "911", "911");
+}
+
+static void test_phones(void **state)
+{
+    (void)state;
+    yes("num:+15551234");
+    yes("num:\"+1 (555) 12-34\"");
+    yes("num:0015551234");
+    yes("num:15551234");
+    yes("num:*1234 num:+1555* num:*555*");
+    no("num:5551234");
+    struct filter_options o = { .now_us = 0 };
+    struct filter *f;
+    struct filter_error err;
+    assert_true(filter_rules_set(&o.rules, "1", "011", ""));
+    assert_int_equal(filter_parse_with(&f, "num:5551234", 11, &o, &err), 0);
+    assert_true(test_row_matches(f, &row)); /* seven digits are a number of the country */
+    filter_free(f);
+}
+
 /* Two-valued: a test of NULL is false, so NOT of it is true. */
 static void test_trees(void **state)
 {
@@ -451,11 +651,14 @@ static void test_order(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_glob),      cmocka_unit_test(test_glob_case),   cmocka_unit_test(test_glob_random),
-        cmocka_unit_test(test_glob_bomb), cmocka_unit_test(test_glob_window), cmocka_unit_test(test_texts),
-        cmocka_unit_test(test_users),     cmocka_unit_test(test_numbers),     cmocka_unit_test(test_addresses),
-        cmocka_unit_test(test_trees),     cmocka_unit_test(test_tables),      cmocka_unit_test(test_odd_cells),
-        cmocka_unit_test(test_lists),     cmocka_unit_test(test_eval),        cmocka_unit_test(test_order),
+        cmocka_unit_test(test_glob),       cmocka_unit_test(test_glob_case),   cmocka_unit_test(test_glob_random),
+        cmocka_unit_test(test_glob_bomb),  cmocka_unit_test(test_glob_window), cmocka_unit_test(test_texts),
+        cmocka_unit_test(test_users),      cmocka_unit_test(test_numbers),     cmocka_unit_test(test_addresses),
+        cmocka_unit_test(test_trees),      cmocka_unit_test(test_tables),      cmocka_unit_test(test_odd_cells),
+        cmocka_unit_test(test_payloads),   cmocka_unit_test(test_regexes),     cmocka_unit_test(test_regex_bomb),
+        cmocka_unit_test(test_regex_long), cmocka_unit_test(test_times),       cmocka_unit_test(test_phone_forms),
+        cmocka_unit_test(test_phones),     cmocka_unit_test(test_lists),       cmocka_unit_test(test_eval),
+        cmocka_unit_test(test_order),
     };
     return cmocka_run_group_tests(tests, make_row, NULL);
 }

@@ -7,8 +7,9 @@ static struct filter_values values;
 /* Values as text: numbers as they are, texts in quotes with `*` for stars, octets in hex. */
 static void show_value(struct buf *out, const struct filter_value *v)
 {
-    if (v->kind == FILTER_VALUE_NUMBER) {
-        buf_printf(out, " %lld", (long long)v->number);
+    if (v->kind == FILTER_VALUE_NUMBER || v->kind == FILTER_VALUE_TIME) {
+        buf_puts(out, v->kind == FILTER_VALUE_TIME ? " @" : " ");
+        buf_printf(out, "%lld", (long long)v->number);
         return;
     }
     buf_puts(out, v->kind == FILTER_VALUE_TEXT ? " '" : " x");
@@ -86,6 +87,36 @@ static void test_sets(void **state)
                                       "x00000000000000000000ffff0affffff");
     sip("callid:a,b* OR from:c", "(call_id = ? OR (call_id >= ? AND call_id < ?) OR from_user = ?) 'a' 'b' 'c' 'c'");
     check_sql(RECORD_MEDIA, "type:rtcp,rtp,dns", "(payload_type >= ? AND payload_type <= ?) 4 5");
+}
+
+static void test_calls(void **state)
+{
+    (void)state;
+    sip("ua:/x/", "hc_regex(user_agent, ?) x7278");
+    sip("ua:/x/i", "hc_regex(user_agent, ?) x5278");
+    sip("from:/^1/", "hc_regex(from_user, ?) x725e31");
+    sip("src:/^1/", "hc_regex(src_ip, ?) x725e31");
+    sip("body:A", "hc_part(payload, ?) x6200670161"
+                  "01");
+    sip("payload:A", "hc_part(payload, ?) x7700670161"
+                     "01");
+    sip("header.i:A", "hc_part(payload, ?) x680763616c6c2d69646761");
+    sip("payload:/a/", "hc_part(payload, ?) x77007261");
+    check_sql(RECORD_MEDIA, "body:A",
+              "hc_part(payload, ?) x7700670161"
+              "01");
+    check_sql(RECORD_MEDIA, "header.x:A", "FALSE");
+    sip("rpid:x num:+49", "(rpid_user = ? AND (hc_phone(from_user, ?) OR hc_phone(to_user, ?) OR "
+                          "hc_phone(ruri_user, ?) OR hc_phone(contact_user, ?) OR hc_phone(pai_user, ?) OR "
+                          "hc_phone(rpid_user, ?) OR hc_phone(diversion_user, ?))) 'x'"
+                          " x3b30302c3031313b303b2b3439 x3b30302c3031313b303b2b3439 x3b30302c3031313b303b2b3439"
+                          " x3b30302c3031313b303b2b3439 x3b30302c3031313b303b2b3439 x3b30302c3031313b303b2b3439"
+                          " x3b30302c3031313b303b2b3439");
+    sip("ts:>=2026-01-31", "ts >= ? @1769817600000000");
+    sip("ts:<2026-01-31", "ts <= ? @1769817599999999");
+    sip("ts:1..2", "(ts >= ? AND ts <= ?) @1000000 @2000000");
+    sip("ts:*", "ts IS NOT NULL");
+    sip("ts:1..2,4..5", "((ts >= ? AND ts <= ?) OR (ts >= ? AND ts <= ?)) @1000000 @2000000 @4000000 @5000000");
 }
 
 /* Characters whose successor is not one octet more. */
@@ -280,7 +311,7 @@ static void test_functions(void **state)
     size_t n = 0;
     static const uint8_t a_star[] = { 'a', GLOB_STAR };
     for (const struct filter_function *f = filter_functions(); f->name != NULL; f++, n++) {
-        assert_int_equal(f->octets, strcmp(f->name, "hc_addrs") == 0);
+        assert_int_equal(f->octets, strcmp(f->name, "hc_addrs") == 0 || strcmp(f->name, "hc_part") == 0);
         if (strcmp(f->name, "hc_glob") == 0)
             assert_true(f->test((const uint8_t *)"ab", 2, a_star, 2) && !f->test((const uint8_t *)"Ab", 2, a_star, 2));
         if (strcmp(f->name, "hc_iglob") == 0)
@@ -293,16 +324,16 @@ static void test_functions(void **state)
             assert_false(f->test((const uint8_t *)"::1", 3, (const uint8_t *)"", 0));
         }
     }
-    assert_int_equal(n, 7);
+    assert_int_equal(n, 10);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_texts),     cmocka_unit_test(test_prefixes),   cmocka_unit_test(test_sets),
-        cmocka_unit_test(test_numbers),   cmocka_unit_test(test_addresses),  cmocka_unit_test(test_trees),
-        cmocka_unit_test(test_room),      cmocka_unit_test(test_table_sets), cmocka_unit_test(test_keys),
-        cmocka_unit_test(test_functions),
+        cmocka_unit_test(test_texts), cmocka_unit_test(test_prefixes),  cmocka_unit_test(test_sets),
+        cmocka_unit_test(test_calls), cmocka_unit_test(test_numbers),   cmocka_unit_test(test_addresses),
+        cmocka_unit_test(test_trees), cmocka_unit_test(test_room),      cmocka_unit_test(test_table_sets),
+        cmocka_unit_test(test_keys),  cmocka_unit_test(test_functions),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
