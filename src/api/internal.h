@@ -218,6 +218,9 @@ void api_rows_end(struct api_rows *rows, void (*result)(void *ctx, struct buf *o
 int api_turn_begin(struct api *a, struct api_conn *conn, bool patient, struct errmsg *err);
 void api_turn_end(struct api *a, struct api_conn *conn);
 
+/* Seconds after which it makes sense to come again; 0: none. */
+unsigned api_retry_after(int status);
+
 /* The HTTP status, negative, of a negative errno of the store; counts what was cancelled. */
 int api_store_status(struct api *a, int rc);
 

@@ -257,7 +257,7 @@ static bool begin_stream(struct api_reply *reply)
     while (rc > 0 && reply->body.len == 0 && !reply->body.failed)
         rc = reply->stream.next(reply->stream.ctx, &reply->body, &err);
     if (rc < 0) {
-        reply->retry_after = rc == -503 ? 1 : 0;
+        reply->retry_after = api_retry_after(rc);
         return api_problem(reply, (unsigned)-rc, "%s", err.text);
     }
     return rc > 0;

@@ -53,13 +53,18 @@ int api_turn_begin(struct api *a, struct api_conn *conn, bool patient, struct er
     }
     atomic_fetch_add(&a->refused, 1);
     (void)errmsg_set(err, "%s; try again", rc == -EBUSY ? "too many searches wait already" : "no turn came in time");
-    return -503;
+    return -429;
 }
 
 void api_turn_end(struct api *a, struct api_conn *conn)
 {
     api_gate_leave(&a->gate);
     api_conn_watch(&a->conns, conn, false);
+}
+
+unsigned api_retry_after(int status)
+{
+    return status == -503 || status == -429 ? 1 : 0;
 }
 
 int api_store_status(struct api *a, int rc)
@@ -94,7 +99,7 @@ bool api_in_turn(struct api_request *r, struct api_reply *reply,
             return true;
         status = api_store_status(a, rc);
     }
-    reply->retry_after = status == -503 ? 1 : 0;
+    reply->retry_after = api_retry_after(status);
     return api_problem(reply, (unsigned)-status, "%s", err.text);
 }
 
