@@ -84,10 +84,11 @@ static int posix_sync(void *ctx, int file)
     return result(fdatasync(file));
 }
 
-static int posix_lock(void *ctx, int file)
+static int posix_lock(void *ctx, int file, enum vfs_lock how)
 {
+    static const int modes[] = { [VFS_LOCK_NONE] = LOCK_UN, [VFS_LOCK_SHARED] = LOCK_SH, [VFS_LOCK_ALONE] = LOCK_EX };
     (void)ctx;
-    return result(flock(file, LOCK_EX | LOCK_NB));
+    return result(flock(file, modes[how] | LOCK_NB));
 }
 
 static int posix_rename(void *ctx, const char *from, const char *to)
@@ -286,7 +287,17 @@ int vfs_sync(const struct vfs *v, int file)
 
 int vfs_lock(const struct vfs *v, int file)
 {
-    return v->ops->lock(v->ctx, file);
+    return v->ops->lock(v->ctx, file, VFS_LOCK_ALONE);
+}
+
+int vfs_lock_shared(const struct vfs *v, int file)
+{
+    return v->ops->lock(v->ctx, file, VFS_LOCK_SHARED);
+}
+
+int vfs_unlock(const struct vfs *v, int file)
+{
+    return v->ops->lock(v->ctx, file, VFS_LOCK_NONE);
 }
 
 /* ------------------------------------------------------------------------------------------------ names */

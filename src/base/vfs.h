@@ -31,6 +31,8 @@ struct vfs_stat {
     bool is_dir;
 };
 
+enum vfs_lock { VFS_LOCK_NONE, VFS_LOCK_SHARED, VFS_LOCK_ALONE };
+
 /* One name of a directory, without "." and "..". Other than 0 ends the listing and is returned by it. */
 typedef int vfs_name_fn(void *arg, const char *name, bool is_dir);
 
@@ -45,7 +47,7 @@ struct vfs_ops {
     int (*truncate)(void *ctx, int file, uint64_t size);
     int (*allocate)(void *ctx, int file, uint64_t size);
     int (*sync)(void *ctx, int file);
-    int (*lock)(void *ctx, int file);
+    int (*lock)(void *ctx, int file, enum vfs_lock how);
     int (*rename)(void *ctx, const char *from, const char *to);
     int (*unlink)(void *ctx, const char *path);
     int (*mkdir)(void *ctx, const char *path);
@@ -88,8 +90,13 @@ int vfs_allocate(const struct vfs *v, int file, uint64_t size);
  */
 int vfs_sync(const struct vfs *v, int file);
 
-/* Locks the file for this process until it is closed (flock); -EWOULDBLOCK if someone else has it. */
+/*
+ * Locks the file by this handle until it is closed or unlocked (flock): alone, or with others that share.
+ * -EWOULDBLOCK if someone else has it in a way that does not go with that.
+ */
 int vfs_lock(const struct vfs *v, int file);
+int vfs_lock_shared(const struct vfs *v, int file);
+int vfs_unlock(const struct vfs *v, int file);
 
 int vfs_rename(const struct vfs *v, const char *from, const char *to);
 int vfs_unlink(const struct vfs *v, const char *path);

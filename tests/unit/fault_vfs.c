@@ -12,7 +12,8 @@
 
 struct inode {
     size_t refs; /* names, durable names, pending operations, handles */
-    bool is_dir, locked;
+    bool is_dir;
+    int locked;           /* -1: by one alone; else how many share it */
     uint8_t *live, *disk; /* both have `cap` octets; beyond the size they are zero */
     size_t cap, size, disk_size;
     size_t dirty_from, dirty_to; /* written since the last sync */
@@ -38,7 +39,7 @@ struct op {
 
 struct handle {
     struct inode *inode;
-    bool locked;
+    enum vfs_lock locked;
 };
 
 struct fault_fs {
@@ -388,13 +389,19 @@ static int fs_open(void *ctx, const char *path, unsigned flags)
     return leave(f, rc, last);
 }
 
+static void unlock(struct fault_fs *f, int file)
+{
+    struct handle *h = &f->handles[file];
+    h->inode->locked -= h->locked == VFS_LOCK_ALONE ? -1 : h->locked == VFS_LOCK_SHARED;
+    h->locked = VFS_LOCK_NONE;
+}
+
 static int fs_close(void *ctx, int file)
 {
     struct fault_fs *f = ctx;
     pthread_mutex_lock(&f->lock);
     struct inode *n = inode_of(f, file);
-    if (f->handles[file].locked)
-        n->locked = false;
+    unlock(f, file);
     f->handles[file] = (struct handle){ 0 };
     unref(n);
     return leave(f, 0, false);
@@ -491,14 +498,17 @@ static int fs_sync(void *ctx, int file)
     return leave(f, rc, last);
 }
 
-static int fs_lock(void *ctx, int file)
+static int fs_lock(void *ctx, int file, enum vfs_lock how)
 {
     struct fault_fs *f = ctx;
     pthread_mutex_lock(&f->lock);
     struct inode *n = inode_of(f, file);
-    int rc = n->locked ? -EWOULDBLOCK : 0;
-    if (rc == 0)
-        f->handles[file].locked = n->locked = true;
+    unlock(f, file);
+    int rc = how != VFS_LOCK_NONE && (n->locked < 0 || (how == VFS_LOCK_ALONE && n->locked > 0)) ? -EWOULDBLOCK : 0;
+    if (rc == 0) {
+        f->handles[file].locked = how;
+        n->locked += how == VFS_LOCK_ALONE ? -1 : how == VFS_LOCK_SHARED;
+    }
     return leave(f, rc, false);
 }
 
@@ -770,7 +780,7 @@ void fault_crash(struct fault_fs *f, uint64_t seed)
     for (size_t i = 0; i < f->disk.count; i++) {
         struct inode *n = f->disk.list[i].inode;
         settle_inode(n, &random);
-        n->locked = false;
+        n->locked = 0;
         n->size = n->disk_size;
         if (n->cap > 0)
             memcpy(n->live, n->disk, n->cap);

@@ -214,6 +214,7 @@ static int open_in(struct manifest *m, struct errmsg *err)
     if (m->current == NULL)
         return -ENOMEM;
     int rc = m->o.read_only ? 0 : vfs_mkdirs(m->vfs, m->o.dir);
+    manifest_readers_open(m);
     if (rc == 0)
         rc = load(m, err);
     if (rc == 0)
@@ -238,6 +239,7 @@ int manifest_open(struct manifest **ret, const struct manifest_options *options,
     m->log = (struct manifest_log){ .vfs = m->vfs, .file = -1, .next_number = 1 };
     pthread_mutex_init(&m->commit_lock, NULL);
     pthread_mutex_init(&m->pin_lock, NULL);
+    manifest_readers_init(m);
     int rc = open_in(m, &said);
     if (rc == 0) {
         *ret = m;
@@ -258,6 +260,7 @@ void manifest_close(struct manifest *m)
     manifest_unpin(m->current);
     if (m->log.file >= 0)
         (void)vfs_close(m->vfs, m->log.file);
+    manifest_readers_close(m);
     pthread_mutex_destroy(&m->commit_lock);
     pthread_mutex_destroy(&m->pin_lock);
     free(m);

@@ -12,7 +12,7 @@
  * time; manifest_commit() too, one commit after the other.
  *
  * Files: manifest.c open and commit, manifest_record.c octets of a record, manifest_log.c the file, manifest_set.c live
- * sets and pins, manifest_scan.c the directory: sweep and rebuild.
+ * sets and pins, manifest_readers.c readers of other processes, manifest_scan.c the directory: sweep and rebuild.
  */
 #ifndef STORE_LAKE_MANIFEST_H
 #define STORE_LAKE_MANIFEST_H
@@ -182,6 +182,14 @@ const char *manifest_pin_state(const struct manifest_pin *pin);
 
 /* Highest sequence number that any change ever told. */
 uint64_t manifest_pin_max_seq(const struct manifest_pin *pin);
+
+/*
+ * While another process has the lake open (read_only), removed files are not unlinked, up to a quarter of an hour.
+ * manifest_tend(), to be called now and then, unlinks those that need not wait any more; at_once: all of them, because
+ * space is short. manifest_waiting(): octets of those that wait.
+ */
+void manifest_tend(struct manifest *m, bool at_once);
+uint64_t manifest_waiting(struct manifest *m);
 
 struct manifest_stats {
     uint64_t events[MANIFEST_EVENTS]; /* while opening */

@@ -4,6 +4,7 @@
 
 #include <pthread.h>
 #include <stdatomic.h>
+#include <sys/queue.h>
 
 #include "base/buf.h"
 #include "store/lake/manifest.h"
@@ -108,6 +109,25 @@ int manifest_log_rewrite(struct manifest_log *l, const char *dir, uint64_t node,
 /* Appends and syncs one record. On failure the log is as before, or broken. */
 int manifest_log_append(struct manifest_log *l, uint64_t node, const struct manifest_change *change);
 
+/* ------------------------------------------------------------------------------------------------ readers */
+
+/* Other processes that read, and what is not unlinked for their sake. */
+struct manifest_readers {
+    int file; /* dir/READERS; -1: not there */
+    pthread_mutex_t lock;
+    STAILQ_HEAD(, waiting) waiting; /* the oldest first */
+    size_t count;
+    uint64_t octets;
+};
+
+void manifest_readers_init(struct manifest *m);
+void manifest_readers_open(struct manifest *m); /* before MANIFEST is read */
+void manifest_readers_close(struct manifest *m);
+bool manifest_readers_is_ours(const char *path);
+
+/* Unlinks the file that was removed, as soon as no other process may read it. */
+void manifest_readers_unlink(struct manifest *m, const char *path, uint64_t octets);
+
 /* ------------------------------------------------------------------------------------------------ all */
 
 struct manifest {
@@ -118,6 +138,7 @@ struct manifest {
     pthread_mutex_t pin_lock; /* `current` and taking references to it */
     struct manifest_pin *current;
     _Atomic uint64_t last_epoch; /* given out, or seen in a name */
+    struct manifest_readers readers;
     struct {
         _Atomic uint64_t events[MANIFEST_EVENTS], commits, commit_errors, compactions, unlinked, unlink_errors;
         _Atomic uint64_t records, octets;

@@ -121,17 +121,16 @@ int manifest_scan_any(struct manifest *m, bool *ret)
 
 static void drop_unlisted(struct manifest *m, const char *path)
 {
-    char full[VFS_PATH_MAX];
-    if (m->o.read_only || vfs_join(full, m->o.dir, path) != 0)
+    if (m->o.read_only)
         return;
-    int rc = vfs_unlink(m->vfs, full);
-    atomic_fetch_add(rc == 0 ? &m->count.unlinked : &m->count.unlink_errors, 1);
+    manifest_readers_unlink(m, path, 0);
     manifest_tell(m, MANIFEST_REMOVED, path);
 }
 
 static bool is_housekeeping(const char *path)
 {
-    return strcmp(path, MANIFEST_NAME) == 0 || strcmp(path, MANIFEST_TMP) == 0 || ends_with(path, ".damaged");
+    return strcmp(path, MANIFEST_NAME) == 0 || strcmp(path, MANIFEST_TMP) == 0 || manifest_readers_is_ours(path) ||
+           ends_with(path, ".damaged");
 }
 
 /* Whoever lists the path is checked later, in check_listed(). */

@@ -23,10 +23,11 @@ static struct manifest_node *node_new(const struct manifest_file *f, uint64_t ep
 /* The last pin that saw a removed file is gone. */
 static void dispose(struct manifest *m, const struct manifest_node *n)
 {
-    char path[VFS_PATH_MAX];
-    int rc = vfs_join(path, m->o.dir, n->path);
-    if (rc == 0)
-        rc = n->removed_by == MANIFEST_SET_ASIDE ? manifest_put_aside(m, n->path) : vfs_unlink(m->vfs, path);
+    if (n->removed_by != MANIFEST_SET_ASIDE) {
+        manifest_readers_unlink(m, n->path, n->file.bytes);
+        return;
+    }
+    int rc = manifest_put_aside(m, n->path);
     atomic_fetch_add(rc == 0 || rc == -ENOENT ? &m->count.unlinked : &m->count.unlink_errors, 1);
 }
 

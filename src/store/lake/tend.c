@@ -70,19 +70,29 @@ static int tend_suspects(struct lake *lake, struct errmsg *err)
             return rc;
         LAKE_COUNT(lake, set_aside, 1);
         lake_event(lake, "set aside", path, text.text);
-    }
+    } else if (rc == 0 && m != NULL)
+        lake_event(lake, "sound", path, "read again from end to end, and nothing is wrong with it");
     catalog_cleared(lake->catalog, path);
     return 1;
 }
 
 /* ------------------------------------------------------------------------------------------------ retention */
 
+static bool disk_is_full(struct lake *lake)
+{
+    pthread_mutex_lock(&lake->lock);
+    bool full = lake->count.disk_full;
+    pthread_mutex_unlock(&lake->lock);
+    return full;
+}
+
+/* What waits for readers of other processes is as good as gone. */
 static void look_at_disk(struct lake *lake, struct retain_disk *ret)
 {
     int64_t total = vfs_total_space(lake->vfs, lake->dir), room = vfs_free_space(lake->vfs, lake->dir);
     *ret = (struct retain_disk){ 0, 0 };
     if (total > 0 && room >= 0)
-        *ret = (struct retain_disk){ (uint64_t)total, (uint64_t)room };
+        *ret = (struct retain_disk){ (uint64_t)total, (uint64_t)room + manifest_waiting(lake->manifest) };
 }
 
 static int retire(struct lake *lake, const struct manifest_pin *pin, const struct retain_plan *plan, struct errmsg *err)
@@ -152,10 +162,7 @@ static int tend_merges(struct lake *lake, int64_t now_us, struct errmsg *err)
 {
     struct merge_plan plan = { .count = 0 };
     const struct manifest_file *bad = NULL;
-    pthread_mutex_lock(&lake->lock);
-    bool full = lake->count.disk_full;
-    pthread_mutex_unlock(&lake->lock);
-    if (full || now_us < lake->tend.merge_after_us)
+    if (disk_is_full(lake) || now_us < lake->tend.merge_after_us)
         return 0;
     uint64_t start = cpu_us();
     struct manifest_pin *pin = manifest_pin(lake->manifest);
@@ -183,6 +190,7 @@ int lake_tend(struct store *s, int64_t now_us, struct errmsg *err)
     if (lake->o.read_only)
         return 0;
     catalog_expire(lake->catalog);
+    manifest_tend(lake->manifest, disk_is_full(lake));
     int rc = tend_suspects(lake, err);
     if (rc == 0)
         rc = tend_retention(lake, now_us, err);
