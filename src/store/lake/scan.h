@@ -72,8 +72,9 @@ bool scan_pages_wide(const struct scan_pages *p);
 int scan_pages_file(struct scan *c, const struct scan_pages *p, const struct scan_file *f, struct errmsg *err);
 
 /*
- * One slice: files of one table, by DuckDB. What fails is told by scan_problem() and scan_file_failed(). False, with
- * nothing told and nothing done, if `optional` and the worker is not to be had.
+ * One slice: files of one table, by DuckDB; a file that it refuses, by our own reader. What fails is told by
+ * scan_problem() and scan_file_failed(). False, with nothing told and nothing done, if `optional` and the worker is not
+ * to be had.
  */
 bool scan_slice(struct scan *c, struct scan_file *files, size_t count, bool optional);
 

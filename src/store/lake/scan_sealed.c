@@ -186,13 +186,24 @@ static void slice_failed(struct slice *s, int rc, const struct errmsg *text)
     scan_problem(c, all.text);
 }
 
-/* DuckDB says no of one file. Whether that is damaged, our own reader will say (tend.c). */
+/*
+ * DuckDB says no of one file: that is damaged, or memory was short, or DuckDB is wrong. So our own reader is asked:
+ * what it can read counts.
+ */
 static void file_failed(struct slice *s, const struct errmsg *text)
 {
     struct scan_file *f = &s->files[0];
+    struct scan_pages *pages = NULL;
     struct errmsg all;
     (void)errmsg_set(&all, "%s: %s", f->file->path, text->text);
-    scan_file_failed(s->c, f, -EUCLEAN, all.text);
+    int rc = scan_pages_make(&pages, s->c->s->filter, f->table, true);
+    if (rc == 0)
+        rc = scan_pages_file(s->c, pages, f, &all);
+    scan_pages_free(pages);
+    if (rc == -EINTR)
+        lost(s->c, f, 1);
+    else if (rc != 0)
+        scan_file_failed(s->c, f, rc, all.text);
 }
 
 /* ------------------------------------------------------------------------------------------------ slices */
