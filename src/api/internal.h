@@ -236,6 +236,7 @@ bool api_in_turn(struct api_request *r, struct api_reply *reply,
 void api_get_search(struct api_request *r, struct api_reply *reply);
 void api_get_flow(struct api_request *r, struct api_reply *reply);
 void api_get_message(struct api_request *r, struct api_reply *reply);
+void api_get_export(struct api_request *r, struct api_reply *reply);
 void api_get_health(struct api_request *r, struct api_reply *reply);
 void api_get_ready(struct api_request *r, struct api_reply *reply);
 void api_get_counts(struct api_request *r, struct api_reply *reply);

@@ -10,6 +10,9 @@ static const char *const flow_params[] = { "call_id", "from",    "to",     "limi
                                            "columns", "payload", "format", NULL };
 static const char *const message_params[] = { "seq", "ts", "raw", NULL };
 
+static const char *const export_params[] = { "q",      "call_id", "calls",   "from",    "to",      "limit", "order",
+                                             "format", "columns", "payload", "partial", "timeout", NULL };
+
 static const char *const senders_params[] = { "limit", NULL };
 
 static const char *const page_params[] = { "q", "span", "call", NULL }; /* read by the page */
@@ -29,6 +32,7 @@ static const struct api_route routes[] = {
     { .path = "/api/v1/fields", .method = "GET", .handle = api_get_fields },
     { .path = "/api/v1/flow", .method = "GET", .params = flow_params, .handle = api_get_flow },
     { .path = "/api/v1/message", .method = "GET", .params = message_params, .handle = api_get_message },
+    { .path = "/api/v1/export", .method = "GET", .params = export_params, .handle = api_get_export },
     { .path = "/api/v1/senders", .method = "GET", .params = senders_params, .handle = api_get_senders },
     { .path = "/api/v1/import",
       .method = "POST",

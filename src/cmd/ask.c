@@ -62,26 +62,48 @@ static int refusal(const struct http_get *g, struct ask_problem *problem)
     return -1;
 }
 
+void ask_http_init(struct http_get *g, const struct ask *a)
+{
+    const char *token = getenv("HEPCAT_TOKEN");
+    http_get_init(g);
+    g->server = a->server != NULL ? a->server : ASK_SERVER;
+    g->token = a->token != NULL ? a->token : token != NULL && token[0] != '\0' ? token : NULL;
+    g->ca = a->ca;
+    g->insecure = a->insecure;
+}
+
+int ask_http_result(const struct http_get *g, json_t **ret_result, struct ask_problem *problem)
+{
+    if (g->status != 200)
+        return refusal(g, problem);
+    *ret_result = json_loads((const char *)g->result.ptr, 0, NULL);
+    return *ret_result != NULL ? 0 : errmsg_set(&problem->text, "%s: that is no answer of hepcat", g->server);
+}
+
 int ask_server(const struct ask *a, json_t **ret_result, struct ask_problem *problem)
 {
     struct http_get g;
-    const char *token = getenv("HEPCAT_TOKEN");
-    http_get_init(&g);
-    g.server = a->server != NULL ? a->server : ASK_SERVER;
+    ask_http_init(&g, a);
     g.path = a->call_id != NULL ? "/api/v1/flow" : "/api/v1/search";
-    g.token = a->token != NULL ? a->token : token != NULL && token[0] != '\0' ? token : NULL;
-    g.ca = a->ca;
-    g.insecure = a->insecure;
     g.line = a->row;
     g.arg = a->arg;
     put_params(&g, a);
     int rc = http_get_run(&g, &problem->text);
-    if (rc == 0 && g.status != 200)
-        rc = refusal(&g, problem);
-    else if (rc == 0 && (*ret_result = json_loads((const char *)g.result.ptr, 0, NULL)) == NULL)
-        rc = errmsg_set(&problem->text, "%s: that is no answer of hepcat", g.server);
+    if (rc == 0)
+        rc = ask_http_result(&g, ret_result, problem);
     http_get_free(&g);
     return rc < 0 ? -1 : 0;
+}
+
+const char *ask_join(const struct opt_list *words, char between, struct buf *to)
+{
+    for (size_t i = 0; i < words->count; i++) {
+        if (i > 0)
+            buf_putc(to, between);
+        buf_puts(to, words->items[i]);
+    }
+    buf_putc(to, '\0');
+    return to->failed ? NULL : (const char *)to->ptr;
 }
 
 /* ------------------------------------------------------------------------------------------------ telling */

@@ -81,6 +81,28 @@ int ask_run(const struct ask *a, json_t **ret_result, struct ask_problem *proble
 int ask_server(const struct ask *a, json_t **ret_result, struct ask_problem *problem);
 int ask_lake(const struct ask *a, json_t **ret_result, struct ask_problem *problem);
 
+/* ------------------------------------------------------------------------------------------------ pieces of it */
+
+struct http_get;
+struct filter;
+struct buf;
+
+/* A transfer from the server that the options name. */
+void ask_http_init(struct http_get *g, const struct ask *a);
+
+/* What the server's answer was, after http_get_run() returned 0: as ask_run(). */
+int ask_http_result(const struct http_get *g, json_t **ret_result, struct ask_problem *problem);
+
+/* Filter (the caller's, NULL: everything), times and time budget of a data directory's options. 0, or -1. */
+int ask_question(const struct ask *a, struct filter **ret_filter, int64_t *ret_from_us, int64_t *ret_to_us,
+                 uint64_t *ret_budget_us, struct ask_problem *problem);
+
+/* The object whose members put() appends; NULL: no memory. */
+json_t *ask_result_object(void (*put)(struct buf *out, const void *result), const void *result);
+
+/* The words in one text, terminated, in `to`; NULL if it is too long. */
+const char *ask_join(const struct opt_list *words, char between, struct buf *to);
+
 /* Prints it to standard error, a filter with a caret under the place; returns the exit status. */
 int ask_complain(const struct ask *a, const char *command, const struct ask_problem *problem);
 

@@ -68,28 +68,34 @@ static int take_filter(const struct ask *a, struct filter **ret, struct ask_prob
     return errmsg_set(&problem->text, "%s", err.text);
 }
 
-static int take_search(const struct ask *a, struct search_options *o, struct filter **ret_filter,
-                       struct ask_problem *problem)
+int ask_question(const struct ask *a, struct filter **ret_filter, int64_t *ret_from_us, int64_t *ret_to_us,
+                 uint64_t *ret_budget_us, struct ask_problem *problem)
 {
     int64_t budget = BUDGET_US;
-    *o = (struct search_options){ .from_us = INT64_MIN,
-                                  .to_us = INT64_MAX,
-                                  .oldest_first = a->oldest,
-                                  .reverse = !a->oldest,
-                                  .limit = a->count_only ? 0 : a->limit,
-                                  .total = true };
+    *ret_from_us = INT64_MIN;
+    *ret_to_us = INT64_MAX;
     if (a->timeout != NULL && !when_duration(a->timeout, strlen(a->timeout), BUDGET_US, &budget))
         return bad(problem, "timeout", a->timeout);
-    o->budget_us = (uint64_t)budget;
-    if (take_time("from", a->from, &o->from_us, problem) != 0 || take_time("to", a->to, &o->to_us, problem) != 0 ||
-        take_columns(a, &o->columns, problem) != 0)
+    *ret_budget_us = (uint64_t)budget;
+    if (take_time("from", a->from, ret_from_us, problem) != 0 || take_time("to", a->to, ret_to_us, problem) != 0)
         return -1;
     return take_filter(a, ret_filter, problem);
 }
 
+static int take_search(const struct ask *a, struct search_options *o, struct filter **ret_filter,
+                       struct ask_problem *problem)
+{
+    *o = (struct search_options){
+        .oldest_first = a->oldest, .reverse = !a->oldest, .limit = a->count_only ? 0 : a->limit, .total = true
+    };
+    if (take_columns(a, &o->columns, problem) != 0)
+        return -1;
+    return ask_question(a, ret_filter, &o->from_us, &o->to_us, &o->budget_us, problem);
+}
+
 /* ------------------------------------------------------------------------------------------------ the answer */
 
-static json_t *result_object(void (*put)(struct buf *out, const void *result), const void *result)
+json_t *ask_result_object(void (*put)(struct buf *out, const void *result), const void *result)
 {
     struct buf b;
     buf_init(&b, 8192);
@@ -125,7 +131,7 @@ static int run_search(struct store *lake, struct writing *w, json_t **ret, struc
         do
             rc = search_next(search, PAGE, on_row, w, &problem->text);
         while (rc > 0 && !w->enough);
-    if (rc == 0 && !w->enough && (*ret = result_object(put_search, search_result(search))) == NULL)
+    if (rc == 0 && !w->enough && (*ret = ask_result_object(put_search, search_result(search))) == NULL)
         rc = errmsg_set(&problem->text, "out of memory");
     search_close(search);
     filter_free(filter);
@@ -152,7 +158,7 @@ static int run_flow(struct store *lake, struct writing *w, json_t **ret, struct 
         do
             rc = flow_next(flow, on_row, w, &problem->text);
         while (rc > 0 && !w->enough);
-    if (rc == 0 && !w->enough && (*ret = result_object(put_flow, flow_result(flow))) == NULL)
+    if (rc == 0 && !w->enough && (*ret = ask_result_object(put_flow, flow_result(flow))) == NULL)
         rc = errmsg_set(&problem->text, "out of memory");
     flow_close(flow);
     return rc < 0 ? -1 : 0;

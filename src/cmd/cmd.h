@@ -12,6 +12,7 @@
  * output    messages -> JSON lines, text, pcap or raw frames on standard output
  * ask       searches: of a server (http_get) or the files of a data directory (ask_lake)
  * rows_out  what they find: a table, JSON lines, CSV; rows_cell makes the texts
+ * out_file  what `export` writes to: there when it is whole, and not before
  * encoder   messages -> frames -> sender or standard output; encode_file and encode_pcap feed it
  * import_to what `import` hands frames to: a server or a data directory; import_progress tells how far it is
  */
@@ -30,7 +31,7 @@
 enum { EXIT_OK = 0, EXIT_BAD_INPUT = 1, EXIT_USAGE = 2 };
 
 extern const struct opt_command cmd_check_help, cmd_completion_help, cmd_man_help, cmd_decode_help, cmd_demo_help,
-    cmd_encode_help, cmd_flow_help, cmd_import_help, cmd_search_help, cmd_serve_help;
+    cmd_encode_help, cmd_export_help, cmd_flow_help, cmd_import_help, cmd_search_help, cmd_serve_help;
 
 /* The sub-commands, one after the other; NULL behind the last one. */
 const struct opt_command *cmd_help_at(size_t i);
@@ -44,6 +45,7 @@ int cmd_completion(int argc, char **argv);
 int cmd_decode(int argc, char **argv);
 int cmd_demo(int argc, char **argv);
 int cmd_encode(int argc, char **argv);
+int cmd_export(int argc, char **argv);
 int cmd_flow(int argc, char **argv);
 int cmd_import(int argc, char **argv);
 int cmd_man(int argc, char **argv);

@@ -57,18 +57,6 @@ const struct opt_command cmd_search_help = {
     .status = "0 found, 1 nothing matches, 2 wrong usage or filter, 3 failed, or the answer is not whole",
 };
 
-/* The words of a filter are one filter: all must be true. */
-static const char *join(const struct opt_list *args, struct buf *to)
-{
-    for (size_t i = 0; i < args->count; i++) {
-        if (i > 0)
-            buf_putc(to, ' ');
-        buf_puts(to, args->items[i]);
-    }
-    buf_putc(to, '\0');
-    return to->failed ? NULL : (const char *)to->ptr;
-}
-
 static void tell(const struct search_command *c, const json_t *result, uint64_t rows)
 {
     const json_t *total = json_object_get(result, "total");
@@ -133,7 +121,7 @@ static int search(struct search_command *c, const struct opt_list *args)
     if (c->ask.limit == 0)
         return report_usage("search", "--limit is at least 1");
     buf_init(&filter, (size_t)64 << 10);
-    c->ask.filter = join(args, &filter);
+    c->ask.filter = ask_join(args, ' ', &filter); /* one filter: all must be true */
     if (c->ask.filter == NULL)
         status = report_usage("search", "the filter is too long");
     else if (rows_out_open(&rows, format, c->ask.columns, c->ask.payload, &err) != 0)

@@ -92,6 +92,10 @@ static size_t on_body(char *data, size_t size, size_t count, void *arg)
         buf_put(&t->get->body, data, len < BODY_MAX - 1 - t->get->body.len ? len : BODY_MAX - 1 - t->get->body.len);
         return len;
     }
+    if (t->get->data != NULL) {
+        t->ended = t->get->data(t->get->arg, data, len) != 0;
+        return t->ended ? 0 : len;
+    }
     buf_put(&t->held, data, len);
     return !t->held.failed && give_lines(t) ? len : 0; /* anything but len ends it */
 }

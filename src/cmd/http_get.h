@@ -19,6 +19,7 @@ struct http_get {
 
     /* Each line of a 200 answer, without its end. Other than 0 ends the transfer. */
     int (*line)(void *arg, const char *line, size_t len);
+    int (*data)(void *arg, const void *octets, size_t len); /* not NULL: instead, the octets as they come */
     void *arg;
 
     /* What came: the answer's status; its body if it was not 200; the field Hepcat-Result, header or trailer. */

@@ -1,12 +1,11 @@
 #include "cmd/output.h"
 
-#include <ctype.h>
 #include <errno.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "base/ip.h"
-#include "base/utf8.h"
+#include "query/message_text.h"
 
 #define BATCH_SIZE (64u * 1024)
 /* The largest message is a frame's payload, six characters for each octet at the worst, or a bomb's inflated one. */
@@ -85,11 +84,8 @@ int output_close(struct output *o)
 static void text_endpoint(struct buf *out, const struct hep_addr *addr, uint16_t port)
 {
     char text[IP_TEXT_MAX];
-    if (ip_format(addr, text) == 0)
-        buf_puts(out, "?");
-    else
-        buf_printf(out, addr->len == 16 ? "[%s]" : "%s", text);
-    buf_printf(out, ":%u", port);
+    size_t len = ip_format(addr, text);
+    message_text_endpoint(out, (struct hep_slice){ (const uint8_t *)text, len }, port);
 }
 
 static const char *protocol_name(uint8_t protocol)
@@ -107,76 +103,6 @@ static const char *protocol_name(uint8_t protocol)
         return "SCTP";
     default:
         return NULL;
-    }
-}
-
-/* Octets at the start that show as they are: printable ASCII and tabs. */
-static size_t plain_length(const uint8_t *p, size_t len)
-{
-    size_t n = 0;
-    while (n < len && ((p[n] >= 0x20 && p[n] < 0x7f) || p[n] == '\t'))
-        n++;
-    return n;
-}
-
-/*
- * Text of the sender's for a terminal: control characters, which could move the cursor or set the title, and octets
- * that are not UTF-8 come out as \xNN. Lines are indented.
- */
-static void text_safe(struct buf *out, const struct hep_slice *s, const char *indent)
-{
-    bool line_start = true;
-    for (size_t i = 0; i < s->len;) {
-        uint8_t c = s->ptr[i];
-        size_t plain = plain_length(s->ptr + i, s->len - i);
-        if (line_start && indent != NULL)
-            buf_puts(out, indent);
-        line_start = false;
-        if (plain > 0) {
-            buf_put(out, s->ptr + i, plain);
-            i += plain;
-            continue;
-        }
-        size_t n = utf8_char(s->ptr + i, s->len - i);
-        if (c == '\r' && i + 1 < s->len && s->ptr[i + 1] == '\n' && indent != NULL) {
-            n = 1;
-        } else if (c == '\n' && indent != NULL) {
-            buf_putc(out, '\n');
-            line_start = true;
-        } else if (n == 0 || (c < 0x20 && c != '\t') || c == 0x7f || (c == 0xc2 && s->ptr[i + 1] < 0xa0)) {
-            n = n == 0 ? 1 : n;
-            for (size_t k = 0; k < n; k++)
-                buf_printf(out, "\\x%02x", s->ptr[i + k]);
-        } else {
-            buf_put(out, s->ptr + i, n);
-        }
-        i += n;
-    }
-    if (!line_start)
-        buf_putc(out, '\n');
-}
-
-static void text_named(struct buf *out, const char *name, const struct hep_slice *s)
-{
-    if (s->len == 0)
-        return;
-    struct hep_slice shown = { s->ptr, s->len < 200 ? s->len : 200 };
-    buf_printf(out, " %s=", name);
-    text_safe(out, &shown, NULL);
-    if (!out->failed && out->len > 0 && out->ptr[out->len - 1] == '\n')
-        out->len--;
-}
-
-static void text_hex(struct buf *out, const struct hep_slice *s)
-{
-    for (size_t i = 0; i < s->len; i += 16) {
-        buf_printf(out, "    %04zx ", i);
-        for (size_t k = i; k < i + 16; k++)
-            buf_printf(out, k < s->len ? " %02x" : "   ", k < s->len ? s->ptr[k] : 0u);
-        buf_puts(out, "  ");
-        for (size_t k = i; k < i + 16 && k < s->len; k++)
-            buf_putc(out, isprint(s->ptr[k]) ? (char)s->ptr[k] : '.');
-        buf_putc(out, '\n');
     }
 }
 
@@ -206,15 +132,12 @@ static void write_text(struct output *o, const struct hep_msg *msg)
     buf_puts(out, " -> ");
     text_endpoint(out, &msg->dst, msg->dst_port);
     buf_printf(out, " id=%u", (unsigned)msg->capture_id);
-    text_named(out, "node", &msg->node_name);
-    text_named(out, "correlation", &msg->correlation_id);
+    message_text_named(out, "node", msg->node_name);
+    message_text_named(out, "correlation", msg->correlation_id);
     if (hep_has(msg, HEP_CHUNK_MOS))
         buf_printf(out, " mos=%u.%02u", msg->mos / 100u, msg->mos % 100u);
     buf_printf(out, " %zu octets\n", msg->payload.len);
-    if (utf8_valid(msg->payload.ptr, msg->payload.len))
-        text_safe(out, &msg->payload, "    ");
-    else
-        text_hex(out, &msg->payload);
+    message_text_payload(out, msg->payload);
     buf_putc(out, '\n');
 }
 

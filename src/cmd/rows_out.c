@@ -11,6 +11,7 @@
 
 #include "base/num.h"
 #include "cmd/rows_cell.h"
+#include "query/row_csv.h"
 
 #define LINE_MAX_OCTETS ((size_t)8 << 20)
 #define CELL_MIN        8   /* characters that a column is not made narrower than */
@@ -119,8 +120,7 @@ const char *rows_out_wants(enum rows_format format, const char *columns)
 {
     if (columns != NULL || format == ROWS_JSON)
         return columns;
-    return "ts,seq,src_ip,src_port,dst_ip,dst_port,proto,method,status,reason,from_user,to_user,ruri_user,call_id,"
-           "user_agent,kind,correlation_id,payload_len,parse_error,sender,node";
+    return ROW_CSV_USUAL;
 }
 
 /* ------------------------------------------------------------------------------------------------ writing */
@@ -151,27 +151,6 @@ static int put_json(struct rows_out *o, const char *json, size_t len)
 
 /* ------------------------------------------------------------------------------------------------ CSV */
 
-/* RFC 4180. */
-static void put_field(struct buf *to, const struct buf *text, bool first)
-{
-    bool quote = false;
-    for (size_t i = 0; i < text->len; i++)
-        quote = quote || strchr("\",\r\n", (char)text->ptr[i]) != NULL;
-    if (!first)
-        buf_putc(to, ',');
-    if (!quote) {
-        buf_put(to, text->ptr, text->len);
-        return;
-    }
-    buf_putc(to, '"');
-    for (size_t i = 0; i < text->len; i++) {
-        if (text->ptr[i] == '"')
-            buf_putc(to, '"');
-        buf_putc(to, (char)text->ptr[i]);
-    }
-    buf_putc(to, '"');
-}
-
 /* row NULL: the titles. */
 static int put_csv(struct rows_out *o, const json_t *row)
 {
@@ -183,7 +162,9 @@ static int put_csv(struct rows_out *o, const json_t *row)
             buf_puts(&cell, o->columns[i].title);
         else
             o->columns[i].put(&cell, row, o->columns[i].title);
-        put_field(&o->line, &cell, i == 0);
+        if (i > 0)
+            buf_putc(&o->line, ',');
+        row_csv_field(&o->line, (struct hep_slice){ cell.ptr, cell.len });
     }
     buf_free(&cell);
     buf_puts(&o->line, "\r\n");

@@ -4,16 +4,12 @@
 #include <string.h>
 
 #include "base/json_out.h"
-
-/*
- * Two scans instead of one with an OR: only equality alone can be answered by bloom filters and key filters.
- */
-enum { BY_CALL_ID, BY_CORRELATION_ID, WAYS };
+#include "query/call_filter.h"
 
 struct flow {
     struct store *store;
     struct flow_options options;
-    struct filter *filters[WAYS];
+    struct filter *filters[CALL_WAYS];
     struct store_columns fetch;
     struct flow_result result;
     struct search_cursor at; /* behind the row handed out last */
@@ -21,32 +17,7 @@ struct flow {
     bool ended;
 };
 
-/* ------------------------------------------------------------------------------------------------ filters */
-
-/* `field:"value"`: inside quotes only these two mean something. */
-static void put_test(struct buf *out, const char *field, const char *value, size_t len)
-{
-    buf_printf(out, "%s:\"", field);
-    for (size_t i = 0; i < len; i++) {
-        if (value[i] == '"' || value[i] == '\\')
-            buf_putc(out, '\\');
-        buf_putc(out, value[i]);
-    }
-    buf_putc(out, '"');
-}
-
-static int make_filter(struct filter **ret, const char *field, const struct flow_options *o, struct errmsg *err)
-{
-    struct filter_error bad = { 0 };
-    struct buf text;
-    buf_init(&text, FILTER_TEXT_MAX);
-    put_test(&text, field, o->call_id, o->call_id_len);
-    int rc = text.failed ? -1 : filter_parse(ret, (const char *)text.ptr, text.len, &bad);
-    if (rc != 0)
-        (void)errmsg_set(err, "this Call-ID cannot be looked for: %s", text.failed ? "too long" : bad.text);
-    buf_free(&text);
-    return rc == 0 ? 0 : -EINVAL;
-}
+/* ------------------------------------------------------------------------------------------------ open and close */
 
 int flow_open(struct flow **ret, struct store *store, const struct flow_options *options, struct errmsg *err)
 {
@@ -65,9 +36,10 @@ int flow_open(struct flow **ret, struct store *store, const struct flow_options 
     f->has_at = options->has_after;
     f->at = options->after;
     f->result.exact = true;
-    int rc = make_filter(&f->filters[BY_CALL_ID], "callid", options, err);
-    if (rc == 0)
-        rc = make_filter(&f->filters[BY_CORRELATION_ID], "correlation", options, err);
+    const struct hep_slice call_id = { (const uint8_t *)options->call_id, options->call_id_len };
+    int rc = 0;
+    for (int way = 0; way < CALL_WAYS && rc == 0; way++)
+        rc = call_filter(&f->filters[way], (enum call_way)way, call_id, err);
     if (rc != 0) {
         flow_close(f);
         return rc;
@@ -81,7 +53,7 @@ void flow_close(struct flow *f)
 {
     if (f == NULL)
         return;
-    for (size_t i = 0; i < WAYS; i++)
+    for (size_t i = 0; i < CALL_WAYS; i++)
         filter_free(f->filters[i]);
     free(f);
 }
@@ -95,7 +67,7 @@ const struct flow_result *flow_result(const struct flow *f)
 
 struct page {
     struct store_pin *pin;
-    struct store_scan scans[WAYS];
+    struct store_scan scans[CALL_WAYS];
     struct store_ref refs[FLOW_PAGE]; /* of both, merged */
     size_t count;
     bool more; /* there may be rows behind it */
@@ -109,8 +81,8 @@ static bool is_before(const struct store_ref *a, const struct store_ref *b)
 /* The first FLOW_PAGE rows of either, each once: most rows are found both ways. */
 static void merge(struct page *p, size_t max)
 {
-    const struct store_scan *a = &p->scans[BY_CALL_ID];
-    const struct store_scan *b = &p->scans[BY_CORRELATION_ID];
+    const struct store_scan *a = &p->scans[CALL_BY_CALL_ID];
+    const struct store_scan *b = &p->scans[CALL_BY_CORRELATION_ID];
     size_t i = 0, j = 0;
     while (p->count < max && (i < a->count || j < b->count)) {
         bool from_a = j == b->count || (i < a->count && !is_before(&b->refs[j], &a->refs[i]));
@@ -163,7 +135,7 @@ static int find(struct flow *f, struct page *p, size_t max, struct errmsg *err)
         (void)errmsg_set(err, "no snapshot of the store: %s", strerror(-rc));
         return rc;
     }
-    for (int way = 0; way < WAYS && rc == 0; way++)
+    for (int way = 0; way < CALL_WAYS && rc == 0; way++)
         rc = scan_way(f, p, way, max, err);
     if (rc == 0)
         merge(p, max);
@@ -172,7 +144,7 @@ static int find(struct flow *f, struct page *p, size_t max, struct errmsg *err)
 
 static void page_free(struct flow *f, struct page *p)
 {
-    for (size_t i = 0; i < WAYS; i++)
+    for (size_t i = 0; i < CALL_WAYS; i++)
         store_scan_free(&p->scans[i]);
     f->store->ops->unpin(f->store, p->pin);
     free(p);
