@@ -42,9 +42,18 @@ static void end_lab(struct lab *lab)
     assert_int_equal(nftw(root, remove_one, 16, FTW_DEPTH | FTW_PHYS), 0);
 }
 
-static const char *const filters[] = { "from:+155510*", "from:*03*",      "method:BYE",
-                                       "ua:*e*",        "callid:call-2*", "from:+15551007 method:INVITE",
-                                       "callid:CALL*",  "src:10.0.0.0/8" };
+static const char *const filters[] = { "callid:/^call-[0-9]*7@/",
+                                       "num:*1008",
+                                       "payload:/[0-9]/ NOT method:BYE",
+                                       "ts:>=1.5 callid:call-20@example.org,x",
+                                       "from:+155510*",
+                                       "from:*03*",
+                                       "method:BYE",
+                                       "ua:*e*",
+                                       "callid:call-2*",
+                                       "from:+15551007 method:INVITE",
+                                       "callid:CALL*",
+                                       "src:10.0.0.0/8" };
 
 static void random_window(struct store_scan *s, uint64_t *random)
 {
@@ -225,6 +234,29 @@ static void test_budget(void **state)
     end_lab(lab);
 }
 
+/* The worker tells of what its regular expressions gave up on. */
+static void test_regex_gives_up(void **state)
+{
+    (void)state;
+    struct lab *lab = new_lab();
+    struct filter *filter = lab_filter("callid:/^([a-z0-9@.-]+)+[A-Z]$/");
+    struct store_scan s = everything();
+    struct store_pin *pin;
+    struct errmsg err;
+    lab_append(lab, RECORD_SIP, 50);
+    lab_seal(lab);
+    lab->lake->always_duck = true;
+    s.filter = filter;
+    assert_int_equal(lab->store->ops->pin(lab->store, &pin), 0);
+    assert_int_equal(lab->store->ops->scan(lab->store, pin, &s, &err), 0);
+    lab->store->ops->unpin(lab->store, pin);
+    assert_false(s.rows_exact || s.total_exact);
+    assert_non_null(strstr(s.problem.text, "the regular expression gave up on "));
+    store_scan_free(&s);
+    filter_free(filter);
+    end_lab(lab);
+}
+
 int main(int argc, char **argv)
 {
     if (argc > 1 && strcmp(argv[1], "query-worker") == 0) {
@@ -233,6 +265,7 @@ int main(int argc, char **argv)
         for (const struct filter_function *f = filter_functions(); f->name != NULL && n + 1 < COUNT_OF(functions); f++)
             functions[n++] = (struct duck_function){ f->name, f->octets, f->test };
         duck_worker_functions(functions, n);
+        duck_worker_gave_up(filter_functions_gave_up);
         return duck_worker_main(argc, argv);
     }
     const struct CMUnitTest tests[] = {
@@ -240,6 +273,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(test_dead_worker),
         cmocka_unit_test(test_damaged_file),
         cmocka_unit_test(test_budget),
+        cmocka_unit_test(test_regex_gives_up),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -101,6 +101,7 @@ struct duck_stats {
     uint64_t rows;
     uint64_t octets_read; /* by read(), from page cache or disk */
     uint64_t cpu_us;
+    uint64_t gave_up; /* values on which functions gave up: duck_worker_gave_up() */
 };
 
 struct duck;

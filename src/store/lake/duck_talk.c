@@ -116,6 +116,7 @@ static int take_end(struct duck_talk *q, const struct buf *body)
     int rc = (int32_t)rd_u32le(&r);
     q->stats.octets_read = rd_u64le(&r);
     q->stats.cpu_us = rd_u64le(&r);
+    q->stats.gave_up = rd_u64le(&r);
     struct duck_slice text = duck_get_text(&r);
     if (r.bad || rc > 0 || rc <= -DUCK_ERROR_COUNT)
         return DUCK_WIRE_MALFORMED;

@@ -21,7 +21,7 @@ enum duck_frame {
     DUCK_FRAME_READY,     /* i32 error, u32 ABI of Landlock, text: version of DuckDB or what went wrong */
     DUCK_FRAME_QUERY,     /* u64 number, text SQL, u32 count, values */
     DUCK_FRAME_ROWS,      /* u32 rows, u32 columns, values */
-    DUCK_FRAME_END,       /* i32 error, u64 octets read, u64 CPU us, text */
+    DUCK_FRAME_END,       /* i32 error, u64 octets read, u64 CPU us, u64 values given up, text */
     DUCK_FRAME_INTERRUPT  /* u32 slot, u64 number */
 };
 

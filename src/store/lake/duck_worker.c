@@ -43,6 +43,18 @@ struct worker {
 static const struct duck_function *functions;
 static size_t function_count;
 
+static uint64_t none_gave_up(void)
+{
+    return 0;
+}
+
+static uint64_t (*gave_up)(void) = none_gave_up;
+
+void duck_worker_gave_up(uint64_t (*count)(void))
+{
+    gave_up = count;
+}
+
 void duck_worker_functions(const struct duck_function *table, size_t count)
 {
     functions = table;
@@ -52,7 +64,7 @@ void duck_worker_functions(const struct duck_function *table, size_t count)
 /* ------------------------------------------------------------------------------------------------ costs */
 
 struct cost {
-    uint64_t octets, cpu_us;
+    uint64_t octets, cpu_us, gave_up;
 };
 
 static uint64_t octets_read(int io)
@@ -74,7 +86,7 @@ static uint64_t cpu_us(void)
 
 static struct cost cost_now(const struct worker *w)
 {
-    return (struct cost){ octets_read(w->io), cpu_us() };
+    return (struct cost){ octets_read(w->io), cpu_us(), gave_up() };
 }
 
 /* ------------------------------------------------------------------------------------------------ a slot */
@@ -95,6 +107,7 @@ static int send_end(const struct slot *s, struct buf *out, int rc, struct cost b
     duck_put_u32(out, (uint32_t)rc);
     duck_put_u64(out, now.octets - before.octets);
     duck_put_u64(out, now.cpu_us - before.cpu_us);
+    duck_put_u64(out, now.gave_up - before.gave_up);
     duck_put_text(out, err->text, strlen(err->text));
     duck_frame_end(out, start);
     return out->failed ? -1 : duck_send(s->fd, out->ptr, out->len, NULL, NULL);

@@ -25,6 +25,9 @@ struct duck_function {
 /* Functions that the worker of this process will have, before duck_worker_main(). The table is borrowed for good. */
 void duck_worker_functions(const struct duck_function *functions, size_t count);
 
+/* Where to ask how many values functions have given up on so far; without it, none. Before duck_worker_main(). */
+void duck_worker_gave_up(uint64_t (*count)(void));
+
 /*
  * Runs the worker. Does not return when it was started by duck.h: the process ends with its parent. Else returns 2 at
  * once: a person started it.

@@ -2,6 +2,7 @@
 #include "store/lake/agg.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <string.h>
 
 #define SLICE_FILES 64u
@@ -36,6 +37,18 @@ bool scan_stop(struct scan *c)
         c->s->timed_out = c->stopped = true;
     }
     return c->stopped;
+}
+
+/* Values on which the filter's regular expressions gave up since the scan began. */
+static uint64_t given_up(const struct scan *c)
+{
+    return c->s->filter != NULL ? filter_gave_up(c->s->filter) - c->gave_up : 0;
+}
+
+void scan_keep_total(const struct scan *c, const struct scan_file *f, uint64_t total)
+{
+    if (f->whole && c->s->filter != NULL && given_up(c) == 0)
+        catalog_total_put(c->lake->catalog, f->file->path, filter_text(c->s->filter), total);
 }
 
 void scan_file_failed(struct scan *c, const struct scan_file *f, int rc, const char *text)
@@ -264,8 +277,14 @@ static void look_at_files(struct scan *c, struct shelf shelves[RECORD_TABLES])
 static void finish(struct scan *c)
 {
     struct store_scan *s = c->s;
+    struct errmsg text;
     if (c->top.failed)
         scan_problem(c, "out of memory");
+    if (given_up(c) > 0) {
+        (void)errmsg_set(&text, "the regular expression gave up on %" PRIu64 " values", given_up(c));
+        scan_problem(c, text.text);
+        c->rows_lost = c->total_lost = true;
+    }
     s->rows_exact = !c->rows_lost && !c->top.failed;
     s->total_exact = s->total_wanted != STORE_TOTAL_NONE && !c->total_lost;
     s->refs = top_take(&c->top, &s->count);
@@ -293,8 +312,10 @@ int scan_run(struct scan *c, struct errmsg *err)
     int rc = 0;
     reset(s);
     unsigned tables = s->tables;
-    if (s->filter != NULL)
+    if (s->filter != NULL) {
         s->tables &= filter_tables(s->filter);
+        c->gave_up = filter_gave_up(s->filter);
+    }
     c->top = (struct top){ .limit = s->limit, .oldest_first = s->oldest_first };
     c->deadline = s->budget_us > 0 ? catalog_now() + s->budget_us : 0;
     for (size_t t = 0; t < RECORD_TABLES && rc == 0; t++)

@@ -27,6 +27,7 @@ struct scan {
     uint64_t deadline;          /* of catalog_now(); 0: none */
     bool stopped;               /* out of time, or cancelled: nothing more is begun */
     bool no_duck;               /* the query worker is not to be had */
+    uint64_t gave_up;           /* filter_gave_up() at the start */
     bool rows_lost, total_lost; /* something that could not be looked at may have had some */
 };
 
@@ -35,6 +36,9 @@ int scan_run(struct scan *c, struct errmsg *err);
 
 /* Out of time, or cancelled? Says so in the outcome. */
 bool scan_stop(struct scan *c);
+
+/* Remembers how many rows of a whole file match, unless a regular expression has given up on something. */
+void scan_keep_total(const struct scan *c, const struct scan_file *f, uint64_t total);
 
 /* Microseconds left, at least 1; 0: no limit. */
 uint64_t scan_left(const struct scan *c);

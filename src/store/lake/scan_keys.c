@@ -261,7 +261,7 @@ int scan_keys_file(struct scan *c, const struct scan_keys *k, const struct scan_
     free(s.found);
     if (f->counts)
         c->s->total += s.total;
-    if (rc == 0 && f->counts && f->whole)
-        catalog_total_put(c->lake->catalog, f->file->path, filter_text(c->s->filter), s.total);
+    if (rc == 0 && f->counts)
+        scan_keep_total(c, f, s.total);
     return rc;
 }

@@ -474,7 +474,7 @@ int scan_pages_file(struct scan *c, const struct scan_pages *p, const struct sca
     free(s.hits);
     if (f->counts)
         c->s->total += s.total;
-    if (rc == 0 && f->counts && f->whole && p->filter != NULL && c->agg == NULL)
-        catalog_total_put(c->lake->catalog, f->file->path, filter_text(p->filter), s.total);
+    if (rc == 0 && f->counts && c->agg == NULL)
+        scan_keep_total(c, f, s.total);
     return rc;
 }

@@ -62,6 +62,8 @@ static int run(struct scan *c, struct sql *q, duck_row_fn *row, void *arg, struc
     int rc = duck_query(d, (const char *)q->text.ptr, q->values, q->count, scan_left(c), c->s->cancel, row, arg, &stats,
                         err);
     c->s->octets_read += stats.octets_read;
+    if (c->s->filter != NULL)
+        filter_add_gave_up(c->s->filter, stats.gave_up);
     return rc;
 }
 
@@ -214,8 +216,7 @@ static void keep_counts(struct slice *s)
     for (size_t i = 0; i < s->count; i++) {
         struct scan_file *f = &s->files[i];
         c->s->total += s->found[i];
-        if (f->whole && c->s->filter != NULL)
-            catalog_total_put(c->lake->catalog, f->file->path, filter_text(c->s->filter), s->found[i]);
+        scan_keep_total(c, f, s->found[i]);
         f->counts = false;
         f->rows &= s->found[i] > 0;
     }

@@ -58,6 +58,15 @@ static void put_files(struct sql *s, const struct sql_scope *scope)
     add_value(s, (struct duck_value){ .kind = DUCK_TEXTS, .texts = s->files, .text_count = scope->count });
 }
 
+static enum duck_kind duck_kind_of(enum filter_value_kind kind)
+{
+    static const enum duck_kind kinds[] = { [FILTER_VALUE_NUMBER] = DUCK_INT64,
+                                            [FILTER_VALUE_TIME] = DUCK_TIMESTAMP_US,
+                                            [FILTER_VALUE_TEXT] = DUCK_TEXT,
+                                            [FILTER_VALUE_OCTETS] = DUCK_BLOB };
+    return kinds[kind];
+}
+
 static void put_filter(struct sql *s, const struct sql_scope *scope)
 {
     buf_puts(&s->text, " WHERE (");
@@ -70,11 +79,9 @@ static void put_filter(struct sql *s, const struct sql_scope *scope)
     buf_puts(&s->text, ")");
     for (size_t i = 0; !s->failed && scope->filter != NULL && i < s->filter->count; i++) {
         const struct filter_value *v = &s->filter->items[i];
-        enum duck_kind kind = v->kind == FILTER_VALUE_NUMBER ? DUCK_INT64
-                              : v->kind == FILTER_VALUE_TEXT ? DUCK_TEXT
-                                                             : DUCK_BLOB;
-        add_value(s,
-                  (struct duck_value){ .kind = kind, .number = v->number, .octets = { v->octets.ptr, v->octets.len } });
+        add_value(s, (struct duck_value){ .kind = duck_kind_of(v->kind),
+                                          .number = v->number,
+                                          .octets = { v->octets.ptr, v->octets.len } });
     }
 }
 
