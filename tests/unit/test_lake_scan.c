@@ -211,6 +211,29 @@ static void test_lists_of_keys_read_little(void **state)
 
 /* ---- what was cut short says so ---- */
 
+/* Files outside of the times that the filter asks for are not looked at. */
+static void test_times_of_a_filter(void **state)
+{
+    (void)state;
+    struct lab *lab = lab_new(NULL, NULL);
+    char text[64];
+    for (unsigned i = 0; i < 4; i++) {
+        lab->hour = ROW_HOUR + 100 * i;
+        lab_append(lab, RECORD_SIP, 500);
+        lab_seal(lab);
+    }
+    (void)snprintf(text, sizeof(text), "ts:%d..%d method:BYE", (ROW_HOUR + 100) * 3600 + 60, (ROW_HOUR + 101) * 3600);
+    struct filter *filter = lab_filter(text);
+    struct store_scan s = everything();
+    s.filter = filter;
+    lab_check(lab, &s);
+    assert_true(s.total > 50);
+    assert_true(s.parts_total <= 2); /* some rows came late */
+    assert_true(s.from_us == INT64_MIN && s.to_us == INT64_MAX);
+    filter_free(filter);
+    lab_free(lab);
+}
+
 /* Memory or files: the regular expression tries all ways of a Call-ID, gives up, and the answer is not whole. */
 static void test_regex_gives_up(void **state)
 {
@@ -442,10 +465,15 @@ static void test_flipped_octets(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_random_scans),          cmocka_unit_test(test_paging),
-        cmocka_unit_test(test_keys_read_little),      cmocka_unit_test(test_lists_of_keys_read_little),
-        cmocka_unit_test(test_regex_gives_up),        cmocka_unit_test(test_cut_short),
-        cmocka_unit_test(test_totals_are_remembered), cmocka_unit_test(test_old_files_are_not_asked),
+        cmocka_unit_test(test_random_scans),
+        cmocka_unit_test(test_paging),
+        cmocka_unit_test(test_keys_read_little),
+        cmocka_unit_test(test_lists_of_keys_read_little),
+        cmocka_unit_test(test_regex_gives_up),
+        cmocka_unit_test(test_times_of_a_filter),
+        cmocka_unit_test(test_cut_short),
+        cmocka_unit_test(test_totals_are_remembered),
+        cmocka_unit_test(test_old_files_are_not_asked),
         cmocka_unit_test(test_flipped_octets),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

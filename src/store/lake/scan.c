@@ -305,6 +305,18 @@ static void reset(struct store_scan *s)
     s->problem.text[0] = '\0';
 }
 
+/* What the filter leaves of tables and times need not be looked at. */
+static void narrow(struct scan *c)
+{
+    struct store_scan *s = c->s;
+    int64_t from_us, to_us;
+    filter_times(s->filter, &from_us, &to_us);
+    s->from_us = from_us > s->from_us ? from_us : s->from_us;
+    s->to_us = to_us < s->to_us ? to_us : s->to_us;
+    s->tables &= filter_tables(s->filter);
+    c->gave_up = filter_gave_up(s->filter);
+}
+
 int scan_run(struct scan *c, struct errmsg *err)
 {
     struct store_scan *s = c->s;
@@ -312,10 +324,9 @@ int scan_run(struct scan *c, struct errmsg *err)
     int rc = 0;
     reset(s);
     unsigned tables = s->tables;
-    if (s->filter != NULL) {
-        s->tables &= filter_tables(s->filter);
-        c->gave_up = filter_gave_up(s->filter);
-    }
+    int64_t from_us = s->from_us, to_us = s->to_us;
+    if (s->filter != NULL)
+        narrow(c);
     c->top = (struct top){ .limit = s->limit, .oldest_first = s->oldest_first };
     c->deadline = s->budget_us > 0 ? catalog_now() + s->budget_us : 0;
     for (size_t t = 0; t < RECORD_TABLES && rc == 0; t++)
@@ -333,6 +344,8 @@ int scan_run(struct scan *c, struct errmsg *err)
     }
     top_free(&c->top);
     s->tables = tables;
+    s->from_us = from_us;
+    s->to_us = to_us;
     return rc;
 }
 
