@@ -120,6 +120,9 @@ int api_start(struct api **ret, const struct api_options *options, struct errmsg
         return errmsg_set(err, "out of memory");
     a->conns.wake = -1;
     a->sources = options->sources;
+    filter_rules_default(&a->numbers);
+    if (options->numbers != NULL)
+        a->numbers = *options->numbers;
     a->request_ms = or_default(options->request_ms, 10000);
     a->idle_ms = or_default(options->idle_ms, 30000);
     a->answer_ms = or_default(options->answer_ms, 600000);

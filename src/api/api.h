@@ -81,6 +81,7 @@ struct api_options {
     unsigned waiting;         /* for their turn; further ones are refused [16] */
     unsigned waiting_ms;      /* how long they wait [10000] */
     unsigned search_ms;       /* time of a search, unless it asks for less [30000] */
+    const struct filter_rules *numbers; /* of phone numbers in filters; copied [filter_rules_default()] */
     struct api_sources sources;
 };
 

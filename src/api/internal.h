@@ -73,6 +73,7 @@ void api_conn_watch(struct api_conns *c, struct api_conn *conn, bool watched);
 struct api {
     struct MHD_Daemon *daemon;
     struct api_sources sources;
+    struct filter_rules numbers;
     struct api_gate gate;
     struct api_conns conns;
     unsigned request_ms, idle_ms, answer_ms;

@@ -119,8 +119,9 @@ bool api_param_window(struct api_request *r, struct api_reply *reply, int64_t *r
 bool api_param_filter(struct api_request *r, struct api_reply *reply, struct filter **ret)
 {
     struct filter_error bad = { 0 };
+    const struct filter_options options = { r->api->numbers, when_now() };
     const char *text = api_param(r, "q");
-    if (text == NULL || filter_parse(ret, text, strlen(text), &bad) == 0)
+    if (text == NULL || filter_parse_with(ret, text, strlen(text), &options, &bad) == 0)
         return true;
     return api_problem_at(reply, "q", bad.at, "%s", bad.text);
 }

@@ -40,15 +40,14 @@ static bool take_format(struct api_request *r, struct api_reply *reply, struct e
 
 static bool take_question(struct api_request *r, struct api_reply *reply, struct exporting *x, struct export_options *o)
 {
-    struct filter_error bad = { 0 };
     const char *text = api_param(r, "q");
     o->call_ids = api_param(r, "call_id");
     if (!api_param_flag(r, reply, "calls", &o->calls) || !api_param_flag(r, reply, "partial", &o->partial))
         return false;
     if (o->call_ids != NULL && o->call_ids[0] != '\0' && text != NULL && text[0] != '\0')
         return api_problem_at(reply, "call_id", SIZE_MAX, "either \"q\" or \"call_id\"");
-    if (text != NULL && filter_parse(&x->filter, text, strlen(text), &bad) != 0)
-        return api_problem_at(reply, "q", bad.at, "%s", bad.text);
+    if (!api_param_filter(r, reply, &x->filter))
+        return false;
     o->filter = x->filter;
     return true;
 }

@@ -235,12 +235,16 @@ static int open_api(struct server *s, struct errmsg *err)
 {
     const struct conf *c = s->conf;
     const char *host = c->http_listen.host;
+    struct filter_rules numbers;
+    if (!filter_rules_set(&numbers, c->numbers_country, c->numbers_international, c->numbers_trunk))
+        return errmsg_set(err, "the prefixes of phone numbers are too long"); /* conf_check() refuses them */
     const struct api_options o = {
         .host = host,
         .port = c->http_listen.port,
         .token = c->http_token,
         .searches = (unsigned)c->query_scans,
         .search_ms = (unsigned)(c->query_timeout_us / 1000),
+        .numbers = &numbers,
         .sources = { .store = s->store,
                      .importer = s->importer,
                      .version = HEPCAT_VERSION,

@@ -37,9 +37,28 @@ static void check_listeners(const struct conf *c, struct conf_errors *errs)
     }
 }
 
+/* Prefixes of phone numbers, as filter_rules_set() takes them. */
+static bool digits(const char *text, size_t max, bool several)
+{
+    return text == NULL || strcmp(text, "none") == 0 ||
+           (strlen(text) <= max && strspn(text, several ? "0123456789," : "0123456789") == strlen(text));
+}
+
+static void check_numbers(const struct conf *c, struct conf_errors *errs)
+{
+    if (!digits(c->numbers_country, 7, false))
+        TELL(c, errs, numbers_country, "'%s' is no country code: digits, such as 49", c->numbers_country);
+    if (!digits(c->numbers_international, 31, true))
+        TELL(c, errs, numbers_international, "'%s' is no list of prefixes: digits and commas, such as 00,011, or none",
+             c->numbers_international);
+    if (!digits(c->numbers_trunk, 7, false))
+        TELL(c, errs, numbers_trunk, "'%s' is no prefix: digits, such as 0, or none", c->numbers_trunk);
+}
+
 void conf_check(const struct conf *c, struct conf_errors *errs)
 {
     check_listeners(c, errs);
+    check_numbers(c, errs);
     if (c->tls_key != NULL && c->tls_cert == NULL)
         TELL(c, errs, tls_key, "a key without a certificate (tls.cert)");
     if (c->tls_client_ca != NULL && c->tls_cert == NULL)

@@ -120,6 +120,13 @@
     K(search_headers, "search.headers", NAMES, "", 0, 16, NULL, RESTART, \
       "further SIP headers to keep as columns, such as X-CID") \
     \
+    K(numbers_country, "numbers.country", TEXT, "", 0, 0, NULL, RESTART, \
+      "country code of phone numbers that are written without one, such as 49") \
+    K(numbers_international, "numbers.international", TEXT, "00,011", 0, 0, NULL, RESTART, \
+      "what is dialled before a country code: prefixes with commas, or none") \
+    K(numbers_trunk, "numbers.trunk", TEXT, "0", 0, 0, NULL, RESTART, \
+      "what is dialled before an area code, or none") \
+    \
     F("log-level", "LEVEL", log_level, "log.level", ENUM, "info", 0, 0, "error|warning|info|debug", RELOAD, \
       "what is logged on standard error") \
     F("log-format", "FORMAT", log_format, "log.format", ENUM, "text", 0, 0, "text|json", RELOAD, \

@@ -35,7 +35,7 @@ struct filter_rules {
 /* No country, "00,011", "0". */
 void filter_rules_default(struct filter_rules *ret);
 
-/* Texts as the configuration has them. False if one is too long, or not of digits. */
+/* Texts as the configuration has them; NULL and "none" are empty ones. False if one is too long, or not of digits. */
 bool filter_rules_set(struct filter_rules *ret, const char *country, const char *international, const char *trunk);
 
 struct filter_options {

@@ -17,6 +17,8 @@ void filter_rules_default(struct filter_rules *ret)
 /* Digits, with commas between them if there may be several. */
 static bool set_digits(char *out, size_t size, const char *text, bool several)
 {
+    if (text == NULL || strcmp(text, "none") == 0)
+        text = "";
     size_t len = strlen(text);
     if (len >= size || strspn(text, several ? "0123456789," : "0123456789") != len)
         return false;

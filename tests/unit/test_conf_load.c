@@ -70,6 +70,9 @@ static void test_defaults(void **state)
     assert_int_equal(c->retention_media_bytes, 0);
     assert_int_equal(c->query_temp_max, 1 << 30);
     assert_int_equal(c->search_headers.count, 0);
+    assert_null(c->numbers_country);
+    assert_string_equal(c->numbers_international, "00,011");
+    assert_string_equal(c->numbers_trunk, "0");
     assert_int_equal(c->log_level, CONF_LOG_INFO);
     assert_int_equal(c->log_format, CONF_LOG_TEXT);
     conf_free(c);
@@ -237,6 +240,9 @@ static void test_errors(void **state)
         { "hep: {allow: [10.0.0.0/8, foo]}\n", { "f.yaml:1:27: hep.allow: 'foo' is not a network" } },
         { "search: {headers: [a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p, q]}\n",
           { "f.yaml:1:19: search.headers: 17 values are out of range (0..16)" } },
+        { "numbers: {country: +49}\n", { "f.yaml:1:20: numbers.country: '+49' is no country code: digits, such as 49" } },
+        { "numbers: {trunk: 12345678}\n",
+          { "f.yaml:1:18: numbers.trunk: '12345678' is no prefix: digits, such as 0, or none" } },
     };
     for (size_t i = 0; i < COUNT_OF(rows); i++)
         check_bad(&rows[i]);
