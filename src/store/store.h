@@ -40,6 +40,32 @@ struct store_ref {
 
 #define STORE_LIMIT_MAX 100000 /* most rows of one scan */
 
+#define STORE_GAPS_MAX 16
+
+/*
+ * Rows that somebody has had, by their numbers: all up to `max` but the gaps below it. Several writers take numbers at
+ * the same time, so a row may be there before one of a lower number is.
+ */
+struct store_seen {
+    uint64_t max;
+    uint64_t gaps[STORE_GAPS_MAX]; /* ascending */
+    size_t gap_count;
+};
+
+static inline bool store_seen_has(const struct store_seen *s, uint64_t seq)
+{
+    bool has = seq <= s->max;
+    for (size_t i = 0; i < s->gap_count && has; i++)
+        has = seq != s->gaps[i];
+    return has;
+}
+
+/* The least number that is not in it. */
+static inline uint64_t store_seen_least(const struct store_seen *s)
+{
+    return s->gap_count > 0 ? s->gaps[0] : s->max + 1;
+}
+
 /* ------------------------------------------------------------------------------------------------ scanning */
 
 enum store_total {
@@ -57,6 +83,8 @@ struct store_scan {
     bool has_after;              /* rows behind this place only (in the direction of the scan) */
     int64_t after_ts;
     uint64_t after_seq;
+    const struct store_seen *beyond; /* rows that are not in it only; as for the place, the total knows nothing of it */
+    const struct store_seen *within; /* rows that are in it only; either may be NULL */
     enum store_total total_wanted;
     uint64_t budget_us;        /* wall time; 0: none */
     const atomic_bool *cancel; /* may be NULL */
@@ -181,6 +209,8 @@ struct store_retention {
 
 /* ------------------------------------------------------------------------------------------------ the table */
 
+struct store_follower; /* who follows what is appended, and how far it is */
+
 struct store_ops {
     /*
      * Puts a row in memory: 0, or -ENOMEM. It does not look at the limit: full() does, and is to be asked before the
@@ -222,6 +252,26 @@ struct store_ops {
     int (*fetch)(struct store *s, struct store_pin *pin, const struct store_ref *refs, size_t n,
                  const struct store_columns *columns, store_row_fn *row, void *arg, size_t *ret_failed,
                  struct errmsg *err);
+
+    /*
+     * Follows what is appended from now on, without a cost for who appends. *ret_max: the highest number that is there;
+     * rows of lower numbers may still be on their way. A follower holds memory until follow_next() has passed it: to be
+     * called several times a second. One thread at a time.
+     */
+    int (*follow)(struct store *s, struct store_follower **ret, uint64_t *ret_max);
+    void (*unfollow)(struct store *s, struct store_follower *f); /* NULL is fine */
+
+    /*
+     * The next rows, at most `max`, in the order of their numbers as far as they are there, each once; *ret_refs is
+     * valid until the next call, or unfollow(). *ret_pin is to be given to unpin(); NULL if there is no row. *ret_passed:
+     * rows passed over, because it was called too late. 0, -ENOMEM.
+     */
+    int (*follow_next)(struct store *s, struct store_follower *f, size_t max, struct store_pin **ret_pin,
+                       const struct store_ref **ret_refs, size_t *ret_count, uint64_t *ret_passed);
+
+    /* Which of the rows, of memory, match; 0, -ENOMEM, -EIO (a payload does not expand). */
+    int (*match)(struct store *s, struct store_pin *pin, const struct store_ref *refs, size_t n,
+                 const struct filter *filter, bool *ret);
 
     /* Bounds of the times of all rows of these tables, maybe wider than they are. False if there are none. */
     bool (*span)(struct store *s, struct store_pin *pin, unsigned tables, int64_t *ret_min, int64_t *ret_max);

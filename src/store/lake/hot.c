@@ -11,6 +11,7 @@
 struct node {
     struct group *group;
     struct node *next;
+    uint64_t number;
     unsigned writer;
     bool cut;
 };
@@ -33,6 +34,8 @@ struct hot {
     pthread_mutex_t lock;  /* of the lists */
     struct node *first, **end;
     struct node *detached;
+    uint64_t begun; /* number of the group that began last */
+    struct hot_watcher *watchers;
 };
 
 int hot_open(struct hot **ret, unsigned writers, const struct pages_options *options)
@@ -106,6 +109,7 @@ static struct group *begin_group(struct hot *h, unsigned writer, const struct re
         close_group(w, 0);
     *n = (struct node){ .group = g, .writer = writer };
     pthread_mutex_lock(&h->lock);
+    n->number = ++h->begun;
     *h->end = n;
     h->end = &n->next;
     pthread_mutex_unlock(&h->lock);
@@ -202,6 +206,12 @@ int hot_cut_groups(struct hot *h, struct group ***ret, size_t *ret_count)
     return groups != NULL ? 0 : -ENOMEM;
 }
 
+static void tell_watchers(struct hot *h, const struct node *n)
+{
+    for (struct hot_watcher *w = h->watchers; w != NULL; w = w->next)
+        w->leaves(w, n->group, n->number);
+}
+
 void hot_detach(struct hot *h)
 {
     pthread_mutex_lock(&h->lock);
@@ -211,6 +221,7 @@ void hot_detach(struct hot *h)
             at = &n->next;
             continue;
         }
+        tell_watchers(h, n);
         *at = n->next;
         n->next = h->detached;
         h->detached = n;
@@ -259,6 +270,37 @@ int hot_pin(struct hot *h, struct group ***ret, size_t **ret_rows, size_t *ret_c
     free(groups);
     free(rows);
     return -ENOMEM;
+}
+
+void hot_lock(struct hot *h)
+{
+    pthread_mutex_lock(&h->lock);
+}
+
+void hot_unlock(struct hot *h)
+{
+    pthread_mutex_unlock(&h->lock);
+}
+
+void hot_each(struct hot *h, void (*each)(void *arg, struct group *g, uint64_t number), void *arg)
+{
+    for (const struct node *n = h->first; n != NULL; n = n->next)
+        each(arg, n->group, n->number);
+}
+
+void hot_watch(struct hot *h, struct hot_watcher *w)
+{
+    w->next = h->watchers;
+    h->watchers = w;
+}
+
+void hot_unwatch(struct hot *h, struct hot_watcher *w)
+{
+    struct hot_watcher **at = &h->watchers;
+    while (*at != NULL && *at != w)
+        at = &(*at)->next;
+    if (*at != NULL)
+        *at = w->next;
 }
 
 void hot_figures(struct hot *h, struct hot_figures *ret)

@@ -34,6 +34,21 @@ void hot_drop(struct hot *h); /* and memory that was not needed since the last t
 /* References to all groups with the rows that are there; both arrays are to be freed. 0, -ENOMEM. */
 int hot_pin(struct hot *h, struct group ***ret, size_t **ret_rows, size_t *ret_count);
 
+/*
+ * For those who follow what is appended: all groups in the list, numbered from 1 in the order of their beginning, and
+ * word of each that leaves it: no row comes to it any more. All of it under the lock of the list, so what is done there
+ * is short, and no group is let go of.
+ */
+struct hot_watcher {
+    void (*leaves)(void *watcher, struct group *g, uint64_t number); /* gets the address of this */
+    struct hot_watcher *next;                                        /* the list's */
+};
+void hot_lock(struct hot *h);
+void hot_unlock(struct hot *h);
+void hot_each(struct hot *h, void (*each)(void *arg, struct group *g, uint64_t number), void *arg);
+void hot_watch(struct hot *h, struct hot_watcher *w);
+void hot_unwatch(struct hot *h, struct hot_watcher *w);
+
 struct hot_figures {
     uint64_t rows, octets, cut_octets, appended, refused, cpu_zip_us;
 };

@@ -63,4 +63,12 @@ bool lake_span(struct store *s, struct store_pin *pin, unsigned tables, int64_t 
 int lake_aggregate(struct store *s, struct store_pin *pin, struct store_aggregate *q, struct errmsg *err);
 int lake_tend(struct store *s, int64_t now_us, struct errmsg *err);
 
+/* follow.c */
+int lake_follow(struct store *s, struct store_follower **ret, uint64_t *ret_max);
+void lake_unfollow(struct store *s, struct store_follower *f);
+int lake_follow_next(struct store *s, struct store_follower *f, size_t max, struct store_pin **ret_pin,
+                     const struct store_ref **ret_refs, size_t *ret_count, uint64_t *ret_passed);
+int lake_match(struct store *s, struct store_pin *pin, const struct store_ref *refs, size_t n,
+               const struct filter *filter, bool *ret);
+
 #endif

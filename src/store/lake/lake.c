@@ -211,6 +211,10 @@ static const struct store_ops ops = {
     .fetch = lake_fetch,
     .span = lake_span,
     .aggregate = lake_aggregate,
+    .follow = lake_follow,
+    .unfollow = lake_unfollow,
+    .follow_next = lake_follow_next,
+    .match = lake_match,
     .figures = figures,
     .close = lake_close,
 };

@@ -63,7 +63,10 @@ void scan_file_failed(struct scan *c, const struct scan_file *f, int rc, const c
 
 bool scan_behind(const struct scan *c, int64_t ts, uint64_t seq)
 {
-    return !c->s->has_after || top_before(&c->top, c->s->after_ts, c->s->after_seq, ts, seq);
+    const struct store_scan *s = c->s;
+    if ((s->beyond != NULL && store_seen_has(s->beyond, seq)) || (s->within != NULL && !store_seen_has(s->within, seq)))
+        return false;
+    return !s->has_after || top_before(&c->top, s->after_ts, s->after_seq, ts, seq);
 }
 
 /* ------------------------------------------------------------------------------------------------ files */
@@ -104,7 +107,11 @@ static bool known_counts(const struct scan *c, const struct scan_file *f)
 
 static bool before_place(const struct scan *c, const struct manifest_file *m)
 {
-    return c->s->has_after && (c->s->oldest_first ? m->max_ts < c->s->after_ts : m->min_ts > c->s->after_ts);
+    const struct store_scan *s = c->s;
+    if ((s->beyond != NULL && m->max_seq < store_seen_least(s->beyond)) ||
+        (s->within != NULL && m->min_seq > s->within->max))
+        return true;
+    return s->has_after && (s->oldest_first ? m->max_ts < s->after_ts : m->min_ts > s->after_ts);
 }
 
 /* Puts a file on the shelf if anything of it is of interest. */

@@ -49,7 +49,7 @@ void scan_problem(struct scan *c, const char *text);
 /* A file could not be read: counted; a damaged one (-EUCLEAN) is noted as suspect. */
 void scan_file_failed(struct scan *c, const struct scan_file *f, int rc, const char *text);
 
-/* Is the row behind the place where the last page ended? */
+/* Is the row behind the place where the last page ended, and one of those whose numbers are wanted? */
 bool scan_behind(const struct scan *c, int64_t ts, uint64_t seq);
 
 /* Rows of memory. */

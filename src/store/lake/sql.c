@@ -105,6 +105,10 @@ static void put_place(struct sql *s, const struct sql_scope *scope)
     const char *end = scope->oldest_first ? ">" : "<";
     if (scope->has_worst)
         put_time(s, scope->oldest_first ? "<=" : ">=", scope->worst_ts);
+    if (scope->least_seq > 0) {
+        buf_puts(&s->text, " AND seq >= ?");
+        add_value(s, (struct duck_value){ .kind = DUCK_INT64, .number = (int64_t)scope->least_seq });
+    }
     if (!scope->has_after)
         return;
     put_time(s, scope->oldest_first ? ">=" : "<=", scope->after_ts);
