@@ -49,10 +49,12 @@ static struct store_scan make_scan(const struct search_options *o)
         .from_us = o->from_us,
         .to_us = o->to_us,
         .oldest_first = o->oldest_first,
-        .limit = o->limit < STORE_LIMIT_MAX ? o->limit : STORE_LIMIT_MAX,
+        .limit = o->limit < STORE_LIMIT_MAX && !o->by_arrival ? o->limit : STORE_LIMIT_MAX,
         .has_after = o->has_after,
         .after_ts = o->after.ts,
         .after_seq = o->after.seq,
+        .beyond = o->beyond,
+        .within = o->within,
         .total_wanted = o->total ? STORE_TOTAL_EXACT : STORE_TOTAL_NONE,
         .budget_us = o->budget_us,
         .cancel = o->cancel,
@@ -88,6 +90,26 @@ static void reverse(struct store_ref *refs, size_t n)
         refs[i] = refs[n - 1 - i];
         refs[n - 1 - i] = kept;
     }
+}
+
+static int compare_numbers(const void *a, const void *b)
+{
+    const struct store_ref *x = a, *y = b;
+    return (x->seq > y->seq) - (x->seq < y->seq);
+}
+
+/* All that there is was found by time; of it the last ones by number are wanted. */
+static void order_by_arrival(struct search *s, size_t limit)
+{
+    struct store_scan *scan = &s->scan;
+    struct search_result *r = &s->result;
+    qsort(scan->refs, scan->count, sizeof(*scan->refs), compare_numbers);
+    r->left_out = scan->count > limit ? scan->count - limit : 0;
+    r->rows_exact = r->rows_exact && scan->count < STORE_LIMIT_MAX;
+    r->has_next = false;
+    scan->count -= r->left_out;
+    memmove(scan->refs, scan->refs + r->left_out, scan->count * sizeof(*scan->refs));
+    r->count = scan->count;
 }
 
 static bool cancelled(const struct search_options *o)
@@ -128,7 +150,9 @@ int search_open(struct search **ret, struct store *store, const struct search_op
         return rc;
     }
     note_result(s, options);
-    if (options->reverse)
+    if (options->by_arrival)
+        order_by_arrival(s, options->limit);
+    else if (options->reverse)
         reverse(s->scan.refs, s->scan.count);
     *ret = s;
     return 0;

@@ -140,6 +140,9 @@ static bool is_behind(const struct store_scan *scan, const struct store_ref *ref
 {
     struct store_ref place = { .ts = scan->after_ts, .seq = scan->after_seq };
     int order = compare(ref, &place);
+    if ((scan->beyond != NULL && store_seen_has(scan->beyond, ref->seq)) ||
+        (scan->within != NULL && !store_seen_has(scan->within, ref->seq)))
+        return false;
     return !scan->has_after || (scan->oldest_first ? order > 0 : order < 0);
 }
 
@@ -346,6 +349,74 @@ static int fake_fetch(struct store *s, struct store_pin *pin, const struct store
     return 0;
 }
 
+/* ------------------------------------------------------------------------------------------------ following */
+
+#define FAKE_LOOK 512 /* rows of one look */
+
+struct store_follower {
+    size_t at;
+    struct store_ref refs[FAKE_LOOK];
+};
+
+static int fake_follow(struct store *s, struct store_follower **ret, uint64_t *ret_max)
+{
+    struct fake_store *f = (struct fake_store *)s;
+    *ret = calloc(1, sizeof(**ret));
+    (void)pthread_mutex_lock(&f->lock);
+    (*ret)->at = f->shown;
+    f->following++;
+    *ret_max = f->shown > 0 ? f->rows[f->shown - 1].seq : 0;
+    (void)pthread_mutex_unlock(&f->lock);
+    return 0;
+}
+
+static void fake_unfollow(struct store *s, struct store_follower *t)
+{
+    struct fake_store *f = (struct fake_store *)s;
+    (void)pthread_mutex_lock(&f->lock);
+    f->following--;
+    (void)pthread_mutex_unlock(&f->lock);
+    free(t);
+}
+
+static int fake_follow_next(struct store *s, struct store_follower *t, size_t max, struct store_pin **ret_pin,
+                            const struct store_ref **ret_refs, size_t *ret_count, uint64_t *ret_passed)
+{
+    struct fake_store *f = (struct fake_store *)s;
+    size_t n = 0;
+    *ret_pin = NULL;
+    (void)pthread_mutex_lock(&f->lock);
+    for (; t->at < f->shown && n < max && n < FAKE_LOOK; t->at++, n++)
+        t->refs[n] = (struct store_ref){ f->rows[t->at].ts, f->rows[t->at].seq, 0, (uint32_t)t->at,
+                                         (uint8_t)f->rows[t->at].table };
+    *ret_passed = f->behind;
+    f->behind = 0;
+    (void)pthread_mutex_unlock(&f->lock);
+    *ret_refs = t->refs;
+    *ret_count = n;
+    return n > 0 ? fake_pin(s, ret_pin) : 0;
+}
+
+static int fake_match(struct store *s, struct store_pin *pin, const struct store_ref *refs, size_t n,
+                      const struct filter *filter, bool *ret)
+{
+    const struct fake_store *f = (struct fake_store *)s;
+    const struct store_scan scan = {
+        .filter = filter, .tables = RECORD_TABLES_ALL, .from_us = INT64_MIN, .to_us = INT64_MAX
+    };
+    (void)pin;
+    for (size_t i = 0; i < n; i++)
+        ret[i] = matches(f, &scan, refs[i].row);
+    return 0;
+}
+
+void fake_store_show(struct fake_store *f)
+{
+    (void)pthread_mutex_lock(&f->lock);
+    f->shown = f->count;
+    (void)pthread_mutex_unlock(&f->lock);
+}
+
 /* ------------------------------------------------------------------------------------------------ store */
 
 static const struct store_ops fake_ops = {
@@ -353,6 +424,10 @@ static const struct store_ops fake_ops = {
     .unpin = fake_unpin,
     .scan = fake_scan,
     .fetch = fake_fetch,
+    .follow = fake_follow,
+    .unfollow = fake_unfollow,
+    .follow_next = fake_follow_next,
+    .match = fake_match,
     .span = fake_span,
     .aggregate = fake_aggregate,
 };

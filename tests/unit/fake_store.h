@@ -15,6 +15,8 @@ struct fake_store {
     pthread_mutex_t lock;
     struct record rows[FAKE_ROWS_MAX]; /* texts are the caller's */
     size_t count;
+    size_t shown;  /* rows that followers see: fake_store_show() */
+    size_t behind; /* of these, that they are told as passed over */
 
     /* What is to go wrong. */
     int pin_error, scan_error, fetch_error; /* negative errno */
@@ -23,6 +25,7 @@ struct fake_store {
     uint64_t damaged_seq;                   /* this row cannot be fetched */
 
     /* What was asked for. */
+    size_t following; /* now */
     size_t pins, scans, fetched, cancelled;
     size_t scanning, scanning_peak; /* scans at the same time */
     struct store_columns last_columns;
@@ -38,6 +41,9 @@ struct record *fake_store_add(struct fake_store *f, enum record_table table, int
 /* A SIP message between 10.0.0.1:5060 and 10.0.0.2:5060. status -1: a request. Texts are kept. */
 struct record *fake_store_sip(struct fake_store *f, int64_t ts, uint64_t seq, const char *call_id, const char *method,
                               int64_t status);
+
+/* The rows that are there are whole now: those who follow get them. */
+void fake_store_show(struct fake_store *f);
 
 struct hep_slice fake_slice(const char *text);
 struct hep_addr fake_ip(const char *text);
