@@ -325,7 +325,9 @@ static int fake_fetch(struct store *s, struct store_pin *pin, const struct store
 {
     struct fake_store *f = (struct fake_store *)s;
     (void)pin;
+    pthread_mutex_lock(&f->lock);
     f->last_columns = *columns;
+    pthread_mutex_unlock(&f->lock);
     if (f->fetch_error != 0) {
         (void)errmsg_set(err, "the fake store was told to fail");
         return f->fetch_error;
@@ -341,7 +343,9 @@ static int fake_fetch(struct store *s, struct store_pin *pin, const struct store
         for (unsigned k = 0; k < RECORD_COLUMNS_MAX; k++)
             if (!store_columns_has(columns, k))
                 c.cells[k] = (struct record_cell){ .null = true };
+        pthread_mutex_lock(&f->lock);
         f->fetched++;
+        pthread_mutex_unlock(&f->lock);
         int rc = row(arg, i, &refs[i], c.cells);
         if (rc != 0)
             return rc;
