@@ -9,6 +9,9 @@
 #include "cmd/report.h"
 #include "query/printable.h"
 
+#define SHOWN_BEFORE ((size_t)56) /* octets of a filter around what is wrong in it */
+#define SHOWN_BEHIND ((size_t)40)
+
 int ask_run(const struct ask *a, json_t **ret_result, struct ask_problem *problem)
 {
     *ret_result = NULL;
@@ -108,17 +111,33 @@ const char *ask_join(const struct opt_list *words, char between, struct buf *to)
 
 /* ------------------------------------------------------------------------------------------------ telling */
 
-/* The filter, and a caret under the octet. */
+/* From what octet to what octet a filter is shown: around the place, whole characters. */
+static void choose_part(const char *filter, size_t len, size_t at, size_t *ret_start, size_t *ret_end)
+{
+    size_t start = at > SHOWN_BEFORE ? at - SHOWN_BEFORE : 0;
+    size_t end = len - at > SHOWN_BEHIND ? at + SHOWN_BEHIND : len;
+    while (start < at && ((uint8_t)filter[start] & 0xc0) == 0x80)
+        start++;
+    while (end > at && end < len && ((uint8_t)filter[end] & 0xc0) == 0x80)
+        end--;
+    *ret_start = start;
+    *ret_end = end;
+}
+
+/* The filter, or of a long one what is around the place, and a caret under the octet. */
 static void show_place(const char *filter, size_t at)
 {
     struct printable p = { .ascii = false };
     struct buf b;
-    size_t len = strlen(filter);
-    buf_init(&b, (size_t)64 << 10);
-    (void)printable_put(&b, &p, (struct hep_slice){ (const uint8_t *)filter, len }, SIZE_MAX);
-    fprintf(stderr, "  %.*s\n", (int)b.len, b.ptr == NULL ? "" : (const char *)b.ptr);
-    size_t before = printable_width(&p, (struct hep_slice){ (const uint8_t *)filter, at < len ? at : len });
-    fprintf(stderr, "  %*s^\n", (int)before, "");
+    size_t len = strlen(filter), start, end;
+    at = at < len ? at : len;
+    choose_part(filter, len, at, &start, &end);
+    const char *before = start > 0 ? "..." : "", *behind = end < len ? "..." : "";
+    buf_init(&b, 4 * (SHOWN_BEFORE + SHOWN_BEHIND));
+    (void)printable_put(&b, &p, (struct hep_slice){ (const uint8_t *)filter + start, end - start }, SIZE_MAX);
+    fprintf(stderr, "  %s%.*s%s\n", before, (int)b.len, b.ptr == NULL ? "" : (const char *)b.ptr, behind);
+    size_t width = printable_width(&p, (struct hep_slice){ (const uint8_t *)filter + start, at - start });
+    fprintf(stderr, "  %*s^\n", (int)(strlen(before) + width), "");
     buf_free(&b);
 }
 

@@ -1,5 +1,6 @@
 /* A search or flow in the files of a data directory, beside a running server or without one. */
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "cmd/ask.h"
@@ -58,10 +59,28 @@ static int take_columns(const struct ask *a, struct columns *ret, struct ask_pro
     return 0;
 }
 
+static const char *variable(const char *name, const char *usual)
+{
+    const char *text = getenv(name);
+    return text != NULL && text[0] != '\0' ? text : usual;
+}
+
+/* There is no configuration here, but its variables may be set. */
+static bool take_rules(struct filter_rules *ret)
+{
+    return filter_rules_set(ret, variable("HEPCAT_NUMBERS_COUNTRY", ""),
+                            variable("HEPCAT_NUMBERS_INTERNATIONAL", "00,011"), variable("HEPCAT_NUMBERS_TRUNK", "0"));
+}
+
 static int take_filter(const struct ask *a, struct filter **ret, struct ask_problem *problem)
 {
     struct filter_error err = { 0 };
-    if (a->filter == NULL || filter_parse(ret, a->filter, strlen(a->filter), &err) == 0)
+    struct filter_options options = { .now_us = when_now() };
+    if (!take_rules(&options.rules)) {
+        problem->usage = true;
+        return errmsg_set(&problem->text, "a variable HEPCAT_NUMBERS_... is no prefix of phone numbers");
+    }
+    if (a->filter == NULL || filter_parse_with(ret, a->filter, strlen(a->filter), &options, &err) == 0)
         return 0;
     problem->usage = problem->in_filter = true;
     problem->at = err.at;

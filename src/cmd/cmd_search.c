@@ -46,11 +46,18 @@ const struct opt_command cmd_search_help = {
     .about =
         "Prints the newest N messages that match, in the order of time: the newest comes last. A filter is "
         "field:value\n"
-        "pairs, all of which must be true; * stands for anything. No filter: every message. Fields: callid, from, to,\n"
-        "ruri, method, status, src, dst, ip, ua, type, sender and more (docs/filter.md).\n"
+        "tests, all of which must be true; OR, NOT and parentheses say it otherwise. No filter: every message.\n"
+        "  from:+1555*           begins with; * stands for anything      status:486,487,6xx   one of them\n"
+        "  status:400..499       from, to; also >=400                    pai:?                there is one\n"
+        "  ua:/^Foo [0-9]+/i     regular expression                      ip:10.0.0.0/8        source or destination\n"
+        "  header.X-Foo:bar      any header by its name                  body:\"text\"          somewhere in the body\n"
+        "  num:+49301234         a number in any of its written forms    ts:>-1h              times\n"
+        "Fields: callid, from, to, ruri, user, method, status, src, dst, ip, ua, type, sender and more "
+        "(docs/filter.md).\n"
         "Standard error tells how many match in all, and whether the answer is whole.",
     .opts = search_opts,
     .examples = "  hepcat search 'from:+1555* status:486' --from -1h\n"
+                "  hepcat search 'method:INVITE,BYE NOT (user:+1555* OR ua:*scanner*)'\n"
                 "  hepcat search ip:10.0.0.7 method:REGISTER --limit 20 --payload\n"
                 "  hepcat search --count --from 2026-01-31 --to 2026-02-01 status:503\n"
                 "  hepcat search --data /var/lib/hepcat --format csv callid:a84b4c76e66710\n",

@@ -60,6 +60,54 @@ class SearchCase(lib.Case):
 
     # ------------------------------------------------------------------------------------------------- search
 
+    def test_language(self) -> None:
+        """The same of what is in memory, and of what is in files."""
+        cases = {
+            "method:INVITE,OPTIONS NOT status:486": 3,
+            "NOT status:486": 4,
+            "callid:call-1,call-2,none": 4,
+            "callid:call-2 OR type:log": 2,
+            "(callid:call-1 status:400..499) OR corr:call-1": 2,
+            "ts:2026-01-01T00:00:01Z..2026-01-01T00:00:02Z": 1,
+            "ts:>-1h": 0,
+            "ua:/^A, \"B\"$/i": 4,
+            "header.user-agent:a*": 4,
+            "header.i:call-2": 1,
+            "header.content-type:?": 2,
+            "type:sip NOT header.content-type:?": 2,
+            "body:\"m=audio 4000\"": 2,
+            "body:/^routing/": 1,
+            "payload:decision": 1,
+            "num:\"+1 555 0002\"": 4,
+            "num:0015550002": 4,
+            "pai:?": 0,
+        }
+        server = self.server()
+        server.wait_total(5)
+        for text, count in cases.items():
+            result = self.ask("search", server, "--count", text)
+            self.assertEqual(result.out.strip(), str(count).encode(), (text, result))
+        many = "callid:" + ",".join(f"call-{i}" for i in range(1000))
+        self.assertEqual(self.ask("search", server, "--count", many).out.strip(), b"4")
+        bomb = "payload:/^(([^\\x00]|[^\\x01])+)+[\\x01\\x02]/"
+        result = self.ask("search", server, "--count", bomb)
+        self.assertEqual(result.code, FAILED, result)
+        self.assertIn("the regular expression gave up on", result.err)
+        long = "from:a OR " * 1000 + "form:b"
+        result = self.ask("search", server, long)
+        self.assertEqual(result.code, USAGE, result)
+        lines = result.err.splitlines()
+        self.assertIn("did you mean 'from'?", lines[0])
+        self.assertTrue(lines[1].startswith("  ...") and lines[1].endswith("form:b") and len(lines[1]) < 120, lines)
+        self.assertEqual(lines[2].index("^"), lines[1].index("form:b"))
+        server.stop()
+        for text, count in cases.items():
+            result = lib.run("search", "--data", str(self.tmp / "data"), "--count", "--quiet", text)
+            self.assertEqual(result.out.strip(), str(count).encode(), (text, result))
+        env = {**os.environ, "HEPCAT_NUMBERS_COUNTRY": "1", "HEPCAT_NUMBERS_TRUNK": "none"}
+        result = lib.run("search", "--data", str(self.tmp / "data"), "--count", "num:5550002", env=env)
+        self.assertEqual(result.out.strip(), b"4", result)
+
     def test_json_table_csv(self) -> None:
         server = self.server()
         server.wait_total(5)
