@@ -61,14 +61,16 @@ def rss(pids: list[int]) -> int:
 
 
 class Server:
-    def __init__(self, build: Path, memory: str):
+    """On an empty data directory of its own, or on one that is kept."""
+
+    def __init__(self, build: Path, memory: str, data: Path | None = None, env: dict[str, str] | None = None):
         self.dir = Path(tempfile.mkdtemp(prefix="hepcat-bench-", dir=os.environ.get("BENCH_DIR")))
         self.hep, self.http = port(), port()
         self.log = open(self.dir / "log", "wb")
         self.proc = subprocess.Popen(
-            [build / "hepcat", "serve", "--data", self.dir / "data", "--memory", memory, "--http",
+            [build / "hepcat", "serve", "--data", data or self.dir / "data", "--memory", memory, "--http",
              f"127.0.0.1:{self.http}", "--listen", f"udp://127.0.0.1:{self.hep}", "--listen",
-             f"tcp://127.0.0.1:{self.hep}"], stderr=self.log)
+             f"tcp://127.0.0.1:{self.hep}"], stderr=self.log, env={**os.environ, **(env or {})})
         for _ in range(200):
             try:
                 self.get("/ready")
