@@ -99,6 +99,15 @@ static int start_daemon(struct api *a, const struct api_options *o, int fd, unsi
     return errmsg_set(err, "the HTTP server did not start");
 }
 
+static int open_live(struct api *a, const struct api_options *o, struct errmsg *err)
+{
+    const struct live_options options = { .store = o->sources.store, .clients = o->live };
+    if (o->sources.store == NULL)
+        return 0;
+    int rc = live_open(&a->live, &options);
+    return rc == 0 ? 0 : errmsg_set(err, "live tails: %s", strerror(-rc));
+}
+
 static int start(struct api *a, const struct api_options *o, struct errmsg *err)
 {
     unsigned connections = or_default(o->max_connections, 64);
@@ -109,6 +118,8 @@ static int start(struct api *a, const struct api_options *o, struct errmsg *err)
     int rc = api_conns_start(&a->conns, connections, &a->gate);
     if (rc != 0)
         return errmsg_set(err, "the HTTP server: %s", strerror(-rc));
+    if (open_live(a, o, err) != 0)
+        return -1;
     int fd = open_socket(a, o, err);
     return fd < 0 ? -1 : start_daemon(a, o, fd, connections, err);
 }
@@ -126,6 +137,7 @@ int api_start(struct api **ret, const struct api_options *options, struct errmsg
     a->request_ms = or_default(options->request_ms, 10000);
     a->idle_ms = or_default(options->idle_ms, 30000);
     a->answer_ms = or_default(options->answer_ms, 600000);
+    a->live_beat_ms = or_default(options->live_beat_ms, 15000);
     api_set_search_ms(a, options->search_ms);
     if (start(a, options, err) != 0) {
         api_stop(a);
@@ -142,12 +154,15 @@ void api_stop(struct api *a)
     if (a->daemon != NULL) {
         int fd = MHD_quiesce_daemon(a->daemon); /* nobody comes in while the others are sent away */
         api_gate_close(&a->gate);
+        if (a->live != NULL)
+            live_stop(a->live);
         api_conns_shut(&a->conns);
         MHD_stop_daemon(a->daemon);
         if (fd >= 0)
             (void)close(fd);
     }
     api_conns_stop(&a->conns);
+    live_close(a->live);
     api_gate_free(&a->gate);
     (void)pthread_rwlock_destroy(&a->token_lock);
     memset(a->token, 0, sizeof(a->token));
@@ -163,7 +178,10 @@ uint16_t api_port(const struct api *a)
 
 void api_stats(struct api *a, struct api_stats *ret)
 {
+    struct live_figures live = { 0 };
     unsigned running, waiting;
+    if (a->live != NULL)
+        live_figures(a->live, &live);
     api_gate_count(&a->gate, &running, &waiting);
     *ret = (struct api_stats){
         .requests = atomic_load(&a->requests),
@@ -175,6 +193,11 @@ void api_stats(struct api *a, struct api_stats *ret)
         .searches_refused = atomic_load(&a->refused),
         .searches_cancelled = atomic_load(&a->cancelled),
         .searches_timed_out = atomic_load(&a->timed_out),
+        .live = live.clients,
+        .live_sent = live.sent,
+        .live_skipped = live.skipped,
+        .live_unseen = live.unseen,
+        .live_refused = live.refused,
     };
     for (size_t i = 0; i < 6; i++)
         ret->answers[i] = atomic_load(&a->answers[i]);

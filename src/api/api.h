@@ -12,6 +12,7 @@
  *   gate      at most so many searches at once, the others wait in a bounded queue
  *   conn      connections: time limits, and who went away while a search ran
  *   health    reasons not to be well
+ *   live      (query/live.h) rows as they come, to clients that stay
  *   importer  frames of files into the store, each body once; has no HTTP in it
  *
  * One thread a connection, of which there is a limit: a handler may block. Each answer holds at most a piece of it in
@@ -81,6 +82,8 @@ struct api_options {
     unsigned waiting;         /* for their turn; further ones are refused [16] */
     unsigned waiting_ms;      /* how long they wait [10000] */
     unsigned search_ms;       /* time of a search, unless it asks for less [30000] */
+    unsigned live;            /* clients of /api/v1/live at once [32] */
+    unsigned live_beat_ms;    /* between words to one for which there is nothing [15000] */
     const struct filter_rules *numbers; /* of phone numbers in filters; copied [filter_rules_default()] */
     struct api_sources sources;
 };
@@ -110,6 +113,7 @@ struct api_stats {
     uint64_t searches_running, searches_waiting;     /* now */
     uint64_t searches_refused;                       /* the queue was full, or the wait too long */
     uint64_t searches_cancelled, searches_timed_out; /* the client went away; a partial answer */
+    uint64_t live, live_sent, live_skipped, live_unseen, live_refused; /* see query/live.h; live: clients now */
 };
 void api_stats(struct api *a, struct api_stats *ret);
 

@@ -8,6 +8,7 @@
 
 #include "api/api.h"
 #include "hep/hep.h"
+#include "query/live.h"
 #include "query/search.h"
 
 /* ------------------------------------------------------------------------------------------------ gate */
@@ -75,6 +76,8 @@ struct api {
     struct api_sources sources;
     struct filter_rules numbers;
     struct api_gate gate;
+    struct live *live; /* NULL: there is no store */
+    unsigned live_beat_ms;
     struct api_conns conns;
     unsigned request_ms, idle_ms, answer_ms;
     atomic_uint search_ms;
@@ -187,6 +190,7 @@ bool api_param_number(struct api_request *r, struct api_reply *reply, const char
                       uint64_t *ret);
 bool api_param_time(struct api_request *r, struct api_reply *reply, const char *name, int64_t *ret);
 bool api_param_duration(struct api_request *r, struct api_reply *reply, const char *name, int64_t max_us, int64_t *ret);
+bool api_param_columns(struct api_request *r, struct api_reply *reply, struct columns *ret); /* "columns", "payload" */
 bool api_param_cursor(struct api_request *r, struct api_reply *reply, bool *ret_has, struct search_cursor *ret);
 /* One of `words` (NULL at the end): its index. */
 bool api_param_word(struct api_request *r, struct api_reply *reply, const char *name, const char *const *words,
@@ -235,6 +239,7 @@ bool api_in_turn(struct api_request *r, struct api_reply *reply,
 
 
 void api_get_search(struct api_request *r, struct api_reply *reply);
+void api_get_live(struct api_request *r, struct api_reply *reply);
 void api_get_flow(struct api_request *r, struct api_reply *reply);
 void api_get_message(struct api_request *r, struct api_reply *reply);
 void api_get_export(struct api_request *r, struct api_reply *reply);

@@ -95,6 +95,23 @@ bool api_param_time(struct api_request *r, struct api_reply *reply, const char *
                           "'%.64s' is not a time: 2026-01-31T12:00:00Z, seconds since 1970, -1h, -15m, now", text);
 }
 
+bool api_param_columns(struct api_request *r, struct api_reply *reply, struct columns *ret)
+{
+    struct errmsg err = { "" };
+    const char *text = api_param(r, "columns");
+    bool payload = false;
+    if (!api_param_flag(r, reply, "payload", &payload))
+        return false;
+    columns_all(ret, payload ? COLUMNS_PAYLOAD : COLUMNS_NO_PAYLOAD);
+    if (text == NULL || text[0] == '\0')
+        return true;
+    if (columns_parse(ret, text, strlen(text), &err) != 0)
+        return api_problem_at(reply, "columns", SIZE_MAX, "%s", err.text);
+    for (size_t t = 0; t < RECORD_TABLES && payload; t++)
+        store_columns_add(&ret->table[t], RECORD_COL_payload);
+    return true;
+}
+
 bool api_param_duration(struct api_request *r, struct api_reply *reply, const char *name, int64_t max_us, int64_t *ret)
 {
     const char *text = api_param(r, name);

@@ -25,32 +25,6 @@ static void searching_free(void *ctx)
 
 /* ------------------------------------------------------------------------------------------------ parameters */
 
-static bool take_filter(struct api_request *r, struct api_reply *reply, struct searching *s)
-{
-    struct filter_error bad = { 0 };
-    const char *text = api_param(r, "q");
-    if (text == NULL || filter_parse(&s->filter, text, strlen(text), &bad) == 0)
-        return true;
-    return api_problem_at(reply, "q", bad.at, "%s", bad.text);
-}
-
-static bool take_columns(struct api_request *r, struct api_reply *reply, struct search_options *o)
-{
-    struct errmsg err = { "" };
-    const char *text = api_param(r, "columns");
-    bool payload = false;
-    if (!api_param_flag(r, reply, "payload", &payload))
-        return false;
-    columns_all(&o->columns, payload ? COLUMNS_PAYLOAD : COLUMNS_NO_PAYLOAD);
-    if (text == NULL || text[0] == '\0')
-        return true;
-    if (columns_parse(&o->columns, text, strlen(text), &err) != 0)
-        return api_problem_at(reply, "columns", SIZE_MAX, "%s", err.text);
-    for (size_t t = 0; t < RECORD_TABLES && payload; t++)
-        store_columns_add(&o->columns.table[t], RECORD_COL_payload);
-    return true;
-}
-
 static bool take_amount(struct api_request *r, struct api_reply *reply, struct search_options *o)
 {
     static const char *const totals[] = { "0", "1", "only", NULL };
@@ -77,13 +51,11 @@ static bool take_order(struct api_request *r, struct api_reply *reply, struct se
 static bool take_time(struct api_request *r, struct api_reply *reply, struct search_options *o)
 {
     int64_t budget = (int64_t)atomic_load(&r->api->search_ms) * 1000;
-    o->from_us = INT64_MIN;
-    o->to_us = INT64_MAX;
-    if (!api_param_time(r, reply, "from", &o->from_us) || !api_param_time(r, reply, "to", &o->to_us) ||
+    if (!api_param_window(r, reply, &o->from_us, &o->to_us) ||
         !api_param_duration(r, reply, "timeout", budget, &budget))
         return false;
     o->budget_us = (uint64_t)budget;
-    return o->from_us <= o->to_us || api_problem_at(reply, "to", SIZE_MAX, "it is before \"from\"");
+    return true;
 }
 
 static bool take_format(struct api_request *r, struct api_reply *reply, struct api_rows *rows)
@@ -98,8 +70,9 @@ static bool take_format(struct api_request *r, struct api_reply *reply, struct a
 
 static bool take_params(struct api_request *r, struct api_reply *reply, struct searching *s, struct search_options *o)
 {
-    return take_filter(r, reply, s) && take_columns(r, reply, o) && take_amount(r, reply, o) &&
-           take_order(r, reply, o) && take_time(r, reply, o) && take_format(r, reply, &s->rows);
+    return api_param_filter(r, reply, &s->filter) && api_param_columns(r, reply, &o->columns) &&
+           take_amount(r, reply, o) && take_order(r, reply, o) && take_time(r, reply, o) &&
+           take_format(r, reply, &s->rows);
 }
 
 /* ------------------------------------------------------------------------------------------------ the answer */

@@ -4,6 +4,7 @@
 
 static const char *const search_params[] = { "q",       "from",    "to",    "limit",  "order",   "reverse", "after",
                                              "columns", "payload", "total", "format", "timeout", NULL };
+static const char *const live_params[] = { "q", "columns", "payload", "rate", NULL };
 static const char *const counts_params[] = { "q", "from", "to", "interval", "by", "top", "timeout", NULL };
 static const char *const values_params[] = { "field", "prefix", "q", "from", "to", "limit", "timeout", NULL };
 static const char *const flow_params[] = { "call_id", "from",    "to",     "limit", "after",
@@ -27,6 +28,7 @@ static const struct api_route routes[] = {
     { .path = "/ready", .method = "GET", .open = true, .handle = api_get_ready },
     { .path = "/metrics", .method = "GET", .handle = api_get_metrics },
     { .path = "/api/v1/search", .method = "GET", .params = search_params, .handle = api_get_search },
+    { .path = "/api/v1/live", .method = "GET", .params = live_params, .handle = api_get_live },
     { .path = "/api/v1/counts", .method = "GET", .params = counts_params, .handle = api_get_counts },
     { .path = "/api/v1/values", .method = "GET", .params = values_params, .handle = api_get_values },
     { .path = "/api/v1/fields", .method = "GET", .handle = api_get_fields },

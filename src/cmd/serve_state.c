@@ -178,6 +178,13 @@ static const struct metrics_row api_rows[] = {
     ROW(api_stats, searches_running, GAUGE, "searches_running", "searches running now"),
     ROW(api_stats, searches_waiting, GAUGE, "searches_waiting", "searches waiting for their turn"),
     ROW(api_stats, searches_refused, COUNTER, "searches_refused_total", "searches refused: too many at once"),
+    ROW(api_stats, live, GAUGE, "live_clients", "clients that follow the messages as they come"),
+    ROW(api_stats, live_sent, COUNTER, "live_messages_sent_total", "messages sent to them"),
+    ROW(api_stats, live_skipped, COUNTER, "live_messages_skipped_total",
+        "messages that matched and were not sent: too many, or the client too slow"),
+    ROW(api_stats, live_unseen, COUNTER, "live_messages_unseen_total",
+        "messages not looked at for a client, for want of time"),
+    ROW(api_stats, live_refused, COUNTER, "live_refused_total", "clients refused: too many at once"),
     { NULL, METRICS_COUNTER, NULL, 0, false },
 };
 
