@@ -12,6 +12,7 @@
  * output    messages -> JSON lines, text, pcap or raw frames on standard output
  * ask       searches: of a server (http_get) or the files of a data directory (ask_lake)
  * rows_out  what they find: a table, JSON lines, CSV; rows_cell makes the texts
+ * tail_out  what `tail` prints
  * out_file  what `export` writes to: there when it is whole, and not before
  * encoder   messages -> frames -> sender or standard output; encode_file and encode_pcap feed it
  * import_to what `import` hands frames to: a server or a data directory; import_progress tells how far it is
@@ -31,7 +32,7 @@
 enum { EXIT_OK = 0, EXIT_BAD_INPUT = 1, EXIT_USAGE = 2 };
 
 extern const struct opt_command cmd_check_help, cmd_completion_help, cmd_man_help, cmd_decode_help, cmd_demo_help,
-    cmd_encode_help, cmd_export_help, cmd_flow_help, cmd_import_help, cmd_search_help, cmd_serve_help;
+    cmd_encode_help, cmd_export_help, cmd_flow_help, cmd_import_help, cmd_search_help, cmd_serve_help, cmd_tail_help;
 
 /* The sub-commands, one after the other; NULL behind the last one. */
 const struct opt_command *cmd_help_at(size_t i);
@@ -52,5 +53,6 @@ int cmd_man(int argc, char **argv);
 int cmd_query_worker(int argc, char **argv);
 int cmd_search(int argc, char **argv);
 int cmd_serve(int argc, char **argv);
+int cmd_tail(int argc, char **argv);
 
 #endif

@@ -73,7 +73,7 @@ static bool give_lines(struct transfer *t)
         if (end == NULL)
             break;
         size_t len = (size_t)(end - b->ptr) - at;
-        if (len > 0 && t->get->line(t->get->arg, (const char *)b->ptr + at, len) != 0) {
+        if ((len > 0 || t->get->blanks) && t->get->line(t->get->arg, (const char *)b->ptr + at, len) != 0) {
             t->ended = true;
             return false;
         }
@@ -117,6 +117,17 @@ static size_t on_header(char *data, size_t size, size_t count, void *arg)
     return len;
 }
 
+static int on_progress(void *arg, curl_off_t down_total, curl_off_t down, curl_off_t up_total, curl_off_t up)
+{
+    struct transfer *t = arg;
+    (void)down_total;
+    (void)down;
+    (void)up_total;
+    (void)up;
+    t->ended = t->ended || *t->get->stop != 0;
+    return t->ended; /* other than 0 ends it */
+}
+
 /* ------------------------------------------------------------------------------------------------ the transfer */
 
 static CURLcode set_up(struct transfer *t, const char *url, struct curl_slist *headers)
@@ -141,6 +152,11 @@ static CURLcode set_up(struct transfer *t, const char *url, struct curl_slist *h
     (void)curl_easy_setopt(t->curl, CURLOPT_LOW_SPEED_LIMIT, 1L);
     (void)curl_easy_setopt(t->curl, CURLOPT_LOW_SPEED_TIME, STALL_SECONDS);
     (void)curl_easy_setopt(t->curl, CURLOPT_USERAGENT, "hepcat");
+    if (g->stop != NULL) {
+        (void)curl_easy_setopt(t->curl, CURLOPT_NOPROGRESS, 0L);
+        (void)curl_easy_setopt(t->curl, CURLOPT_XFERINFOFUNCTION, on_progress);
+        (void)curl_easy_setopt(t->curl, CURLOPT_XFERINFODATA, t);
+    }
     (void)curl_easy_setopt(t->curl, CURLOPT_ERRORBUFFER, t->error);
     (void)curl_easy_setopt(t->curl, CURLOPT_WRITEFUNCTION, on_body);
     (void)curl_easy_setopt(t->curl, CURLOPT_WRITEDATA, t);
@@ -178,6 +194,17 @@ static bool put_url(struct buf *url, struct http_get *g)
     return !url->failed && !g->query.failed;
 }
 
+static int add_header(struct curl_slist **headers, const char *line)
+{
+    struct curl_slist *more = curl_slist_append(*headers, line);
+    if (more == NULL) {
+        curl_slist_free_all(*headers);
+        return -1;
+    }
+    *headers = more;
+    return 0;
+}
+
 static int run(struct transfer *t, struct buf *url, struct errmsg *err)
 {
     struct http_get *g = t->get;
@@ -189,6 +216,8 @@ static int run(struct transfer *t, struct buf *url, struct errmsg *err)
         return errmsg_set(err, "the token is too long");
     if (g->token != NULL && (strpbrk(g->token, "\r\n") != NULL || (headers = curl_slist_append(NULL, line)) == NULL))
         return errmsg_set(err, "the token cannot be sent");
+    if (g->header != NULL && add_header(&headers, g->header) != 0)
+        return errmsg_set(err, "out of memory");
     t->curl = curl_easy_init();
     int rc = t->curl == NULL ? errmsg_set(err, "out of memory") : perform(t, (const char *)url->ptr, headers, err);
     curl_easy_cleanup(t->curl);

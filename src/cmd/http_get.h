@@ -2,6 +2,7 @@
 #ifndef CMD_HTTP_GET_H
 #define CMD_HTTP_GET_H
 
+#include <signal.h>
 #include <stdbool.h>
 
 #include "base/buf.h"
@@ -14,13 +15,18 @@ struct http_get {
     const char *ca;     /* PEM file of the CAs to trust; NULL: those of the system */
     bool insecure;      /* do not verify the server's certificate */
 
+    const char *header; /* one more, "Name: value"; NULL: none */
+
     /* The query string; http_get_param() adds to it. */
     struct buf query;
 
     /* Each line of a 200 answer, without its end. Other than 0 ends the transfer. */
     int (*line)(void *arg, const char *line, size_t len);
     int (*data)(void *arg, const void *octets, size_t len); /* not NULL: instead, the octets as they come */
+    bool blanks;                                            /* lines of no octet are given to `line`, too */
     void *arg;
+
+    const volatile sig_atomic_t *stop; /* not NULL: the transfer ends within a second when it is set, as by `line` */
 
     /* What came: the answer's status; its body if it was not 200; the field Hepcat-Result, header or trailer. */
     long status;
