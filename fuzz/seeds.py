@@ -70,7 +70,7 @@ def seed_zlib(out, vectors):
 
 
 def seed_filter(out):
-    """The first octet picks the grammar: even pairs, odd trees."""
+    """The first octet picks the rules of phone numbers."""
     for text in (
         'from:+1555* status:486', 'callid:"a b\\"c" AND to:sip:bob@Example.com', 'ip:10.0.0.0/8:5060 method:INVITE',
         'src:[2001:db8::1]:5060 dst:10.0.* port:>=5060', 'sender:2001:db8::/32 type:rtcp', 'ua:*Foo*"Bar "* header:x*',
@@ -78,6 +78,10 @@ def seed_filter(out):
         '(from:a OR NOT to:b) (callid:x OR callid:"y")', 'NOT (type:sip OR type:100) corr:a\\*b*c*',
         'form:x', 'from:', 'from:"', '(', 'from:tel:+1;x ruri:urn:service:sos contact:@h*', 'ip:*:5060 ip::1 src:::/0',
         'callid:\u00e4* callid:\uffff* callid:\U0010ffff*', 'from:a AND AND', 'NOT NOT NOT from:a OR to:b to:b',
+        'status:486,487,6xx,100..199 method:INVITE,BYE', 'callid:"a","b" OR callid:c,d* pai:? cseq:1..5,7..',
+        'ua:/^Foo (a|b)+\\/\\d$/i from:/\u00e4/,bob', 'header.X-Foo:bar,? header.s:/l+/ body:"v=0" payload:a*b,/^v=/',
+        'num:"+49 (30) 12-34",030*,*34 NOT num:?', 'ts:>-1h,2026-01-01..2026-02-01 time:<=1.5', 'ip:10.0.0.1,10.0.0.0/8,::1',
+        'ua:/(/', 'ua:/(a+)+$/', 'status:5..1', 'header.:x', 'num:bob', 'ts:x', 'from:a,', 'ua:/x', 'payload:/((((a{99}){99}){99})/',
     ):
         for grammar in (b"0", b"1"):
             save(out, grammar + text.encode())

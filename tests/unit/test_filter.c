@@ -468,6 +468,8 @@ static void test_many(void **state)
     check_many("NOT to:", "", " ", 256, 256);
     check_many("NOT to:", "", " ", 257, 0);
     check_many("to:a", "*", " OR ", 257, 0);
+    check_many("NOT to:", "", " ", 4000, 0);
+    check_many("ua:/a", "/", " ", 257, 0);
 }
 
 /* ------------------------------------------------------------------------------------------------ fields */
@@ -540,6 +542,17 @@ static void test_documentation(void **state)
         if (strstr(doc, line) == NULL)
             fail_msg("docs/filter.md lacks: %s", line);
     }
+    /* Its examples are filters. */
+    const char *at = strstr(doc, "## Examples"), *end = strstr(doc, "## When it is wrong");
+    assert_true(at != NULL && end > at);
+    unsigned examples = 0;
+    for (; (at = strstr(at, "\n| `")) != NULL && at < end; examples++) {
+        char text[256];
+        at += 4;
+        (void)snprintf(text, sizeof(text), "%.*s", (int)strcspn(at, "`"), at);
+        filter_free(test_filter(text));
+    }
+    assert_true(examples > 8);
     free(doc);
 }
 
