@@ -20,6 +20,11 @@ static const struct kind {
     [FILTER_ADDR] = { "address", "10.0.0.0/8" },
     [FILTER_SENDER] = { "network", "192.0.2.0/24" },
     [FILTER_TYPE] = { "type", "rtcp" },
+    [FILTER_PHONE] = { "phone", "+49301234" },
+    [FILTER_TIME] = { "time", ">-1h" },
+    [FILTER_HEADER] = { "header", "abc*" },
+    [FILTER_BODY] = { "octets", "hello" },
+    [FILTER_PAYLOAD] = { "octets", "hello" },
 };
 
 static struct kind kind_of(const struct filter_field *f)
@@ -53,7 +58,8 @@ static void put_field(struct buf *out, const struct filter_field *f)
     json_out_text(out, kind.name);
     buf_puts(out, ",\"description\":");
     json_out_text(out, f->help);
-    buf_printf(out, ",\"example\":\"%s:%s\"", f->name, kind.example);
+    const char *name = f->type == FILTER_HEADER ? "header.X-Foo" : f->name;
+    buf_printf(out, ",\"example\":\"%s:%s\"", name, kind.example);
     bool values = counts_by_parse(&by, f->name, strlen(f->name), &ignored) == 0;
     buf_printf(out, ",\"values\":%s}", values ? "true" : "false");
 }

@@ -4,6 +4,7 @@
 
 #include "cmd/cmd.h"
 #include "cmd/report.h"
+#include "filter/fields.h"
 
 static const struct opt no_opts[] = { { NULL, 0, OPT_FLAG, 0, 0, NULL, NULL } };
 
@@ -34,11 +35,21 @@ static void put_names(void)
         printf("%s%s", i == 0 ? "" : " ", c->name);
 }
 
+/* Names of fields, for commands that take a filter. */
+static void put_fields(const struct opt_command *c)
+{
+    size_t count = 0;
+    const struct filter_field *fields = filter_fields(&count);
+    for (size_t i = 0; i < count && strstr(c->usage, "[FILTER]") != NULL; i++)
+        if (fields[i].type != FILTER_HEADER) /* its name is the user's */
+            printf("%s:%s", fields[i].name, i + 1 < count ? " " : "");
+}
+
 static void bash(void)
 {
     const struct opt_command *c;
     printf("# hepcat: completion for bash\n_hepcat()\n{\n"
-           "    local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD-1]} options= values=\n"
+           "    local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD-1]} options= values= fields=\n"
            "    if [ \"$COMP_CWORD\" -eq 1 ]; then\n        COMPREPLY=($(compgen -W '");
     put_names();
     printf(" help --help --version' -- \"$cur\"))\n        return\n    fi\n    case ${COMP_WORDS[1]} in\n");
@@ -51,6 +62,8 @@ static void bash(void)
         for (const struct opt *o = c->opts; o->name != NULL; o++)
             if (o->kind != OPT_TITLE && o->kind != OPT_FLAG)
                 printf(" --%s ", o->name);
+        printf("'\n        fields='");
+        put_fields(c);
         printf("' ;;\n");
     }
     printf("    help)\n        COMPREPLY=($(compgen -W '");
@@ -60,7 +73,10 @@ static void bash(void)
            "    *\" $prev \"*) COMPREPLY=($(compgen -f -- \"$cur\")); return ;;\n    esac\n"
            "    case \"$cur\" in\n"
            "    -*) COMPREPLY=($(compgen -W \"$options\" -- \"$cur\")) ;;\n"
-           "    *) COMPREPLY=($(compgen -f -- \"$cur\")) ;;\n    esac\n}\n"
+           "    *)\n        if [ -n \"$fields\" ]; then\n"
+           "            compopt -o nospace 2>/dev/null\n"
+           "            COMPREPLY=($(compgen -W \"$fields\" -- \"$cur\"))\n"
+           "        else\n            COMPREPLY=($(compgen -f -- \"$cur\"))\n        fi ;;\n    esac\n}\n"
            "complete -o filenames -F _hepcat hepcat\n");
 }
 

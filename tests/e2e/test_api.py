@@ -207,6 +207,14 @@ class ServerAnswers(lib.Case):
                     self.assertEqual(answer.status, operation.get("x-status", 200), answer)
                     self.api.check_answer(operation, answer)
 
+    def test_fields_are_what_filters_know(self) -> None:
+        for field in self.server.get("/api/v1/fields").json["fields"]:
+            answer = self.server.get("/api/v1/search", q=field["example"], limit=1)
+            self.assertEqual(answer.status, 200, answer)
+            if field["values"]:
+                answer = self.server.get("/api/v1/values", field=field["name"], limit=1)
+                self.assertEqual(answer.status, 200, answer)
+
     def test_mistakes_are_problems(self) -> None:
         for path, method, operation in self.api.operations():
             for params in ({"nonsense": 1}, {"q": "from:", "form": "x"}):

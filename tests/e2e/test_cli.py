@@ -765,6 +765,7 @@ class Descriptions(lib.Case):
         self.assertIn(script.rsplit("/", 1)[1], [p.rsplit("/", 1)[-1] for p in
                                                  complete("hepcat", "decode", script[:-2])])
         self.assertEqual(complete("hepcat", "help", "flo"), ["flow"])
+        self.assertEqual(complete("hepcat", "search", "call"), ["callid:"])
 
     def test_zsh_and_fish(self) -> None:
         for shell, check in (("zsh", "-n"), ("fish", "--no-execute")):

@@ -324,7 +324,7 @@ async function fields() {
     for (const f of known.fields) {
       const option = element("option");
       option.value = `${f.name}:`;
-      option.label = f.help ?? "";
+      option.label = f.description;
       $("fields").append(option);
     }
   } catch { /* the page does without */ }
