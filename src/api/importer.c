@@ -46,7 +46,8 @@ struct taking {
     struct importer *imp;
     struct entry *entry; /* of the key, or `once` */
     struct entry once;
-    struct hep_slice body;
+    struct hep_slice body; /* frames */
+    struct hep_slice sent; /* the body as it came: what its hash is of */
     struct importer_result *result;
     struct import_rows rows;
     uint64_t now_stored, until_ms;
@@ -324,7 +325,7 @@ static void begin(struct taking *t, uint64_t hash)
 static enum importer_status find_key(struct taking *t, const char *key, struct errmsg *err)
 {
     struct importer *imp = t->imp;
-    uint64_t hash = XXH3_64bits(t->body.ptr, t->body.len);
+    uint64_t hash = XXH3_64bits(t->sent.ptr, t->sent.len);
     struct import_note note = { .key = XXH3_128bits(key, strlen(key)), .body = hash };
     bool fresh;
     struct entry *e = lru_put(imp->keys, &note.key, now_ms(), &fresh);
@@ -401,15 +402,32 @@ static enum importer_status wait_durable(struct importer *imp, uint64_t seq, str
     return IMPORTER_DONE;
 }
 
+/* A capture becomes frames under the lock, too: the memory for them is taken once. */
+static enum importer_status take_body(struct taking *t, const char *key, uint64_t *ret_seq, struct errmsg *err)
+{
+    struct buf frames;
+    enum importer_status status = IMPORTER_DONE;
+    buf_init(&frames, IMPORTER_FRAMES_MAX);
+    if (import_is_capture(t->sent)) {
+        status = import_capture(&frames, t->sent, t->result, err);
+        t->body = (struct hep_slice){ frames.ptr, frames.len };
+    }
+    if (status == IMPORTER_DONE) {
+        t->until_ms = now_ms() + (t->imp->o.room_wait_ms == 0 ? ROOM_WAIT_MS : t->imp->o.room_wait_ms);
+        status = take_locked(t, key, ret_seq, err);
+    }
+    buf_free(&frames);
+    return status;
+}
+
 enum importer_status importer_take(struct importer *imp, const char *key, struct hep_slice body,
                                    struct importer_result *ret, struct errmsg *err)
 {
-    struct taking t = { .imp = imp, .body = body, .result = ret };
+    struct taking t = { .imp = imp, .body = body, .sent = body, .result = ret };
     uint64_t seq = 0;
     *ret = (struct importer_result){ 0 };
     (void)pthread_mutex_lock(&imp->lock);
-    t.until_ms = now_ms() + (imp->o.room_wait_ms == 0 ? ROOM_WAIT_MS : imp->o.room_wait_ms);
-    enum importer_status status = take_locked(&t, key, &seq, err);
+    enum importer_status status = take_body(&t, key, &seq, err);
     (void)pthread_mutex_unlock(&imp->lock);
     free(t.rows.there);
     atomic_fetch_add(&imp->bodies, 1);

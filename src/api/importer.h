@@ -1,6 +1,6 @@
 /*
- * Imports: bodies of HEP frames from files, into the store with the capture times that they have. One import at a time;
- * it has a writer of the sink of its own, and waits for room and for durability, within limits.
+ * Imports: bodies of HEP frames or captures from files, into the store with the capture times that they have. One
+ * import at a time; it has a writer of the sink of its own, and waits for room and for durability, within limits.
  *
  * A body with a key (Idempotency-Key) is stored once, however often it is sent: after a lost answer, after an answer
  * that told of a part, and after the server was killed in the middle. For the last of these each frame of a body gets a
@@ -8,19 +8,27 @@
  * times belong to which key: written before the first frame, so that the rows themselves tell later which frames are
  * there. Keys are remembered for the last IMPORTER_KEYS bodies.
  *
- * Files: importer.c bodies and keys, importer_journal.c the file, importer_lookup.c what the rows tell.
+ * A body may be a capture, pcap or pcapng, by its first octets: then it is made into frames first, as `hepcat import`
+ * does.
+ *
+ * Files: importer.c bodies and keys, importer_capture.c captures, importer_journal.c the file, importer_lookup.c what
+ * the rows tell.
  */
 #ifndef API_IMPORTER_H
 #define API_IMPORTER_H
 
 #include "base/errmsg.h"
 #include "base/vfs.h"
+#include "capture/messages.h"
 #include "record/reader.h"
 #include "record/sink.h"
 #include "store/store.h"
 
 #define IMPORTER_KEYS    1024
 #define IMPORTER_KEY_MAX 256 /* octets of a key */
+
+/* Octets of the frames that one capture may become: RTCP grows sevenfold as JSON. */
+#define IMPORTER_FRAMES_MAX ((size_t)64 << 20)
 
 struct importer;
 
@@ -55,6 +63,8 @@ enum importer_status {
     IMPORTER_NOT_DURABLE, /* all is stored, and not known to be durable: as IMPORTER_FULL */
     IMPORTER_UNSURE,      /* what a former server stored of it could not be found out; nothing was stored now */
     IMPORTER_KEY_REUSED,  /* the key was used for another body */
+    IMPORTER_TOO_LARGE,   /* a capture that becomes more frames than IMPORTER_FRAMES_MAX; nothing was stored */
+    IMPORTER_NO_CAPTURE,  /* it begins like one, and nothing in it can be read */
     IMPORTER_STOPPED,
     IMPORTER_NO_MEMORY
 };
@@ -67,11 +77,14 @@ struct importer_result {
     uint64_t refused;    /* the sink can never take it */
     int error;           /* HEP result of the first bad one */
     size_t error_offset; /* octets from the start of the body to it */
+    bool capture;        /* the body was one: */
+    struct messages_counts counts;
+    struct errmsg capture_error; /* of the first bad one, or why the capture could not be read to its end */
 };
 
 /*
- * Stores the frames of a body: version 3, back to back. key: NULL or empty: none. (any thread; one at a time is served)
- * *err: the text of what is neither IMPORTER_DONE nor a bad frame.
+ * Stores the frames of a body: version 3, back to back, or what is in a capture. key: NULL or empty: none. (any thread;
+ * one at a time is served) *err: the text of what is neither IMPORTER_DONE nor a bad frame.
  */
 enum importer_status importer_take(struct importer *imp, const char *key, struct hep_slice body,
                                    struct importer_result *ret, struct errmsg *err);

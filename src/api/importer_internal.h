@@ -5,6 +5,7 @@
 #include <xxhash.h>
 
 #include "api/importer.h"
+#include "base/buf.h"
 
 /* ------------------------------------------------------------------------------------------------ journal */
 
@@ -33,6 +34,17 @@ void import_journal_close(struct import_journal *j);
 
 /* Makes a note durable; its number is set here. 0, or a negative errno. */
 int import_journal_put(struct import_journal *j, struct import_note *note);
+
+/* ------------------------------------------------------------------------------------------------ captures */
+
+bool import_is_capture(struct hep_slice body);
+
+/*
+ * Appends the frames of a capture to `frames`, back to back, and tells in *r what was in it; the same capture becomes
+ * the same frames. IMPORTER_DONE, also if it is damaged somewhere (r->capture_error); else a text in err.
+ */
+enum importer_status import_capture(struct buf *frames, struct hep_slice body, struct importer_result *r,
+                                    struct errmsg *err);
 
 /* ------------------------------------------------------------------------------------------------ look-up */
 

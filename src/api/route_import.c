@@ -1,5 +1,5 @@
 /*
- * POST /api/v1/import: a body of HEP frames from a file, stored with the capture times that they have.
+ * POST /api/v1/import: a body of HEP frames or a capture from a file, stored with the capture times that they have.
  *
  * The body is held until it is whole, so that a client that breaks off leaves nothing behind; how long one may be and
  * how many are held at once is limited.
@@ -27,9 +27,10 @@ static const char *header(struct api_request *r, const char *name)
 }
 
 /* What a form of a web page cannot say: without a token, pages that a browser here shows must not store anything. */
-static bool is_hep(const char *type)
+static bool is_file(const char *type)
 {
-    static const char *const types[] = { "application/x-hep", "application/octet-stream" };
+    static const char *const types[] = { "application/x-hep", "application/octet-stream",
+                                         "application/vnd.tcpdump.pcap", "application/x-pcapng" };
     for (size_t i = 0; i < sizeof(types) / sizeof(types[0]); i++) {
         size_t len = strlen(types[i]);
         if (strncasecmp(type, types[i], len) == 0 && (type[len] == '\0' || type[len] == ';' || type[len] == ' '))
@@ -48,8 +49,10 @@ bool api_import_begin(struct api_request *r, struct api_reply *reply)
     unsigned long long len = strtoull(header(r, MHD_HTTP_HEADER_CONTENT_LENGTH), NULL, 10);
     if (r->api->sources.importer == NULL)
         return api_problem(reply, 503, "this server takes no imports");
-    if (!is_hep(header(r, MHD_HTTP_HEADER_CONTENT_TYPE)))
-        return api_problem(reply, 415, "HEP is needed: Content-Type: application/x-hep");
+    if (!is_file(header(r, MHD_HTTP_HEADER_CONTENT_TYPE)))
+        return api_problem(reply, 415,
+                           "HEP or a capture is needed: Content-Type: application/x-hep, "
+                           "application/vnd.tcpdump.pcap, application/x-pcapng or application/octet-stream");
     if (strlen(header(r, "Idempotency-Key")) > IMPORTER_KEY_MAX)
         return api_problem(reply, 400, "the Idempotency-Key is longer than %d octets", IMPORTER_KEY_MAX);
     if (len > IMPORT_BODY_MAX)
@@ -103,9 +106,28 @@ static unsigned status_of(enum importer_status status, const struct importer_res
         return result->stored + result->keepalives + result->refused == 0 && result->bad > 0 ? 400 : 200;
     case IMPORTER_KEY_REUSED:
         return 422;
+    case IMPORTER_TOO_LARGE:
+        return 413;
+    case IMPORTER_NO_CAPTURE:
+        return 400;
     default:
         return 503;
     }
+}
+
+/* What was in a capture. */
+static void put_capture(struct buf *out, const struct messages_counts *c)
+{
+    buf_printf(out, ",\"capture\":{\"packets\":%llu,\"sip\":%llu,\"rtcp\":%llu,\"hep\":%llu",
+               (unsigned long long)c->packets, (unsigned long long)c->sip, (unsigned long long)c->rtcp,
+               (unsigned long long)c->hep);
+    buf_printf(out, ",\"cut\":%llu,\"other_datagrams\":%llu,\"other_tcp_octets\":%llu}", (unsigned long long)c->cut,
+               (unsigned long long)c->other_udp, (unsigned long long)c->other_tcp);
+}
+
+static const char *error_text(const struct importer_result *r)
+{
+    return r->capture_error.text[0] != '\0' ? r->capture_error.text : hep_strerror(r->error);
 }
 
 static void put_result(struct buf *out, const struct importer_result *r)
@@ -116,10 +138,15 @@ static void put_result(struct buf *out, const struct importer_result *r)
     if (r->refused > 0)
         buf_printf(out, ",\"refused\":%llu", (unsigned long long)r->refused);
     if (r->bad > 0) {
-        buf_printf(out, ",\"first_error\":{\"offset\":%zu,\"text\":", r->error_offset);
-        json_out_text(out, hep_strerror(r->error));
+        buf_puts(out, ",\"first_error\":{");
+        if (!r->capture)
+            buf_printf(out, "\"offset\":%zu,", r->error_offset);
+        buf_puts(out, "\"text\":");
+        json_out_text(out, error_text(r));
         buf_putc(out, '}');
     }
+    if (r->capture)
+        put_capture(out, &r->counts);
     buf_puts(out, "}\n");
 }
 
@@ -129,8 +156,12 @@ static void answer(struct api_reply *reply, enum importer_status status, const s
     unsigned code = status_of(status, result);
     if (code == 200)
         put_result(&reply->body, result);
+    else if (code == 400 && result->capture)
+        (void)api_problem(reply, code, "%s", error_text(result));
     else if (code == 400)
         (void)api_problem(reply, code, "octet %zu: %s", result->error_offset, hep_strerror(result->error));
+    else if (code == 413)
+        (void)api_problem(reply, code, "%s", text);
     else
         (void)api_problem(reply, code, "%s (%llu stored)", text, (unsigned long long)result->stored);
     if (code == 503)

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "api/importer_internal.h"
+#include "capture/pcap_out.h"
 #include "fake_store.h"
 #include "fault_vfs.h"
 #include "testlib.h"
@@ -210,6 +211,95 @@ static void test_bad_frames(void **state)
     assert_int_equal(r.stored, 0);
     assert_int_equal(r.error, HEP_ERR_MAGIC);
     assert_int_equal(r.error_offset, 0);
+}
+
+/* ------------------------------------------------------------------------------------------------ captures */
+
+static bool to_buf(void *arg, const void *octets, size_t len)
+{
+    struct buf *out = arg;
+    buf_put(out, octets, len);
+    return !out->failed;
+}
+
+/* A capture of `count` SIP messages, each tenth of them over TCP, and a datagram that is nothing. */
+static void make_capture(struct buf *out, size_t count, enum pcap_out_format format)
+{
+    static const char sip[] = "OPTIONS sip:a SIP/2.0\r\nCall-ID: x\r\nContent-Length: 0\r\n\r\n";
+    const struct pcap_out_options o = { .format = format, .write = to_buf, .arg = out };
+    struct pcap_out_message m = { .src = { 4, { 10, 0, 0, 1 } },
+                                  .dst = { 4, { 10, 0, 0, 2 } },
+                                  .src_port = 5060,
+                                  .dst_port = 5060,
+                                  .payload = { (const uint8_t *)sip, sizeof(sip) - 1 } };
+    struct pcap_out *pcap;
+    struct errmsg err;
+    buf_init(out, (size_t)8 << 20);
+    assert_int_equal(pcap_out_start(&pcap, &o, &err), 0);
+    for (size_t i = 0; i <= count; i++) {
+        m.sec = 1000000000 + (uint32_t)i;
+        m.protocol = i % 10 == 9 ? 6 : 17;
+        m.payload.len = i < count ? sizeof(sip) - 1 : 4;
+        assert_int_equal(pcap_out_message(pcap, &m), PCAP_OUT_OK);
+    }
+    assert_int_equal(pcap_out_close(pcap), 0);
+}
+
+static void test_capture(void **state)
+{
+    struct world *w = *state;
+    for (int format = PCAP_OUT_PCAP; format <= PCAP_OUT_PCAPNG; format++) {
+        struct buf capture;
+        const char *key = format == PCAP_OUT_PCAP ? "a" : "b";
+        make_capture(&capture, 25, (enum pcap_out_format)format);
+        for (int i = 0; i < 2; i++) {
+            struct importer_result r = body(w, key, (struct hep_slice){ capture.ptr, capture.len }, IMPORTER_DONE);
+            assert_true(r.capture);
+            assert_int_equal(r.stored, 25);
+            assert_int_equal(r.bad, 0);
+            assert_int_equal(r.counts.sip, 25);
+            assert_int_equal(r.counts.other_udp, 1);
+            assert_int_equal(r.counts.packets, 26 + 3); /* and a handshake */
+        }
+        assert_rows(w, 25 * (size_t)(format + 1));
+        (void)body(w, key, (struct hep_slice){ capture.ptr, capture.len - 1 }, IMPORTER_KEY_REUSED);
+        struct importer_result r = body(w, NULL, (struct hep_slice){ capture.ptr, 10 },
+                                        format == PCAP_OUT_PCAP ? IMPORTER_NO_CAPTURE : IMPORTER_DONE);
+        assert_int_equal(r.bad, 1);
+        buf_free(&capture);
+    }
+    assert_int_equal(w->store.rows[9].ts, INT64_C(1000000009) * 1000000);
+}
+
+/* A capture that ends inside a packet is stored as far as it goes. */
+static void test_damaged_capture(void **state)
+{
+    struct world *w = *state;
+    struct buf capture;
+    make_capture(&capture, 5, PCAP_OUT_PCAP);
+    struct importer_result r = body(w, NULL, (struct hep_slice){ capture.ptr, capture.len - 100 }, IMPORTER_DONE);
+    assert_int_equal(r.stored, 4);
+    assert_int_equal(r.bad, 1);
+    assert_string_not_equal(r.capture_error.text, "");
+    assert_rows(w, 4);
+    buf_free(&capture);
+}
+
+/* The same capture becomes the same frames: what a killed server stored of it is found. */
+static void test_capture_after_a_restart(void **state)
+{
+    struct world *w = *state;
+    struct buf capture;
+    make_capture(&capture, 30, PCAP_OUT_PCAP);
+    w->room = 12;
+    struct importer_result r = body(w, "k", (struct hep_slice){ capture.ptr, capture.len }, IMPORTER_FULL);
+    assert_int_equal(r.stored, 12);
+    w->room = FAKE_ROWS_MAX;
+    restart(w);
+    r = body(w, "k", (struct hep_slice){ capture.ptr, capture.len }, IMPORTER_DONE);
+    assert_int_equal(r.stored, 30);
+    assert_rows(w, 30);
+    buf_free(&capture);
 }
 
 static void test_keepalive(void **state)
@@ -465,6 +555,9 @@ int main(void)
         TEST(test_body),
         TEST(test_bad_frames),
         TEST(test_keepalive),
+        TEST(test_capture),
+        TEST(test_damaged_capture),
+        TEST(test_capture_after_a_restart),
         TEST(test_key),
         TEST(test_full),
         TEST(test_not_durable),
