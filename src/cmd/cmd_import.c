@@ -16,13 +16,14 @@
 #include "cmd/import_progress.h"
 #include "cmd/import_to.h"
 #include "query/when.h"
+#include "record/reader.h"
 
 #define DEFAULT_PORTS "9060-9063"
 #define DEFAULT_RETRY 300
 
 struct import_command {
     struct import_to_options to;
-    struct opt_list hep_ports;
+    struct opt_list hep_ports, headers;
     struct select_options select;
     const char *node;
     uint64_t id, retry;
@@ -40,6 +41,8 @@ static const struct opt import_opts[] = {
       "how long a server that does not answer, or has no room,\nis tried again (default 300)" },
     { "ca", 0, OPT_TEXT, AT(to.ca), 0, "FILE", "certificates to trust, PEM (default: those of the system)" },
     { "insecure", 0, OPT_FLAG, AT(to.insecure), 0, NULL, "do not verify the server's certificate" },
+    { "header", 0, OPT_LIST, AT(headers), 0, "NAME",
+      "with --data: a SIP header to keep in the column headers,\nas search.headers of a server says" },
     { "captures", 0, OPT_TITLE, 0, 0, NULL, "Captures:" },
     { "hep-port", 0, OPT_LIST, AT(hep_ports), 0, "PORTS",
       "where HEP goes to, for what its content does not tell\n(default " DEFAULT_PORTS ")" },
@@ -254,6 +257,12 @@ static int prepare(struct importing *im, size_t files, struct errmsg *err)
         return errmsg_set(err, "a FILE is needed (\"-\" is standard input)");
     if (c->to.data != NULL && (c->to.server != NULL || c->to.token != NULL))
         return errmsg_set(err, "--data goes without a server: no --server, no --token");
+    if (c->headers.count > 0 && c->to.data == NULL)
+        return errmsg_set(err, "--header goes with --data: a server keeps those of its search.headers");
+    if (c->headers.count > RECORD_HEADERS_MAX)
+        return errmsg_set(err, "--header: at most %d", RECORD_HEADERS_MAX);
+    c->to.headers = c->headers.items;
+    c->to.header_count = c->headers.count;
     if (c->to.server == NULL)
         c->to.server = ASK_SERVER;
     if (c->to.token == NULL && c->to.data == NULL)

@@ -186,6 +186,7 @@ static int open_importer(struct to_data *d, struct errmsg *err)
 {
     const struct importer_options o = {
         .sink = engine_sink(d->engine),
+        .record = { .headers = d->o->headers, .header_count = d->o->header_count },
         .store = d->store,
         .vfs = d->vfs,
         .room_wait_ms = ROOM_WAIT_MS,

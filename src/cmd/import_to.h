@@ -17,8 +17,10 @@
 struct import_to_options {
     const char *server, *token, *ca;
     bool insecure;
-    unsigned retry_s;                  /* how long a server that does not answer is waited for */
-    const char *data;                  /* NULL: the server */
+    unsigned retry_s;           /* how long a server that does not answer is waited for */
+    const char *data;           /* NULL: the server */
+    const char *const *headers; /* SIP headers to keep in the column `headers`; of a data directory only */
+    size_t header_count;
     const volatile sig_atomic_t *stop; /* not 0: every wait ends */
     const struct report *report;       /* for what is to be told at once */
 };
