@@ -38,16 +38,15 @@ void dissector_free(struct dissector *d)
     free(d);
 }
 
-static enum dissect_outcome take_udp(struct dissector *d, const struct packet *packet, const struct link_info *link,
-                                     const struct ip_packet *ip)
+/* All but ports and payload. */
+static struct dgram make_dgram(const struct packet *packet, const struct link_info *link, const struct ip_packet *ip)
 {
-    struct rd r;
-    rd_init(&r, ip->payload.ptr, ip->payload.len);
-    struct dgram dgram = {
+    return (struct dgram){
         .sec = packet->sec,
         .usec = packet->usec,
         .src = ip->src,
         .dst = ip->dst,
+        .protocol = ip->protocol,
         .tos = ip->tos,
         .has_vlan = link->has_vlan,
         .vlan = link->vlan,
@@ -55,6 +54,14 @@ static enum dissect_outcome take_udp(struct dissector *d, const struct packet *p
         .src_mac = link->src_mac,
         .dst_mac = link->dst_mac,
     };
+}
+
+static enum dissect_outcome take_udp(struct dissector *d, const struct packet *packet, const struct link_info *link,
+                                     const struct ip_packet *ip)
+{
+    struct rd r;
+    rd_init(&r, ip->payload.ptr, ip->payload.len);
+    struct dgram dgram = make_dgram(packet, link, ip);
     dgram.src_port = rd_u16(&r);
     dgram.dst_port = rd_u16(&r);
     size_t len = rd_u16(&r);
@@ -69,6 +76,45 @@ static enum dissect_outcome take_udp(struct dissector *d, const struct packet *p
     if (d->options.on_udp != NULL)
         d->options.on_udp(d->options.udp_arg, &dgram);
     return dgram.truncated ? DISSECT_UDP_CUT : DISSECT_UDP;
+}
+
+/* A DATA chunk (RFC 9260 section 3.3.1) of `len` octets behind its 4; r is there. False: it is a part of a message. */
+static bool take_chunk(struct dissector *d, struct dgram *dgram, struct rd r, unsigned flags, size_t len)
+{
+    enum { HEADER = 12, WHOLE = 3 };
+    if ((flags & WHOLE) != WHOLE)
+        return false;
+    rd_skip(&r, HEADER);
+    if (r.bad || len < HEADER)
+        return true;
+    len -= HEADER;
+    dgram->truncated = len > rd_left(&r);
+    dgram->payload = (struct hep_slice){ r.ptr, dgram->truncated ? rd_left(&r) : len };
+    d->options.on_sctp(d->options.udp_arg, dgram);
+    return true;
+}
+
+static enum dissect_outcome take_sctp(struct dissector *d, const struct packet *packet, const struct link_info *link,
+                                      const struct ip_packet *ip)
+{
+    enum dissect_outcome outcome = ip->missing > 0 ? DISSECT_SCTP_CUT : DISSECT_SCTP;
+    struct rd r;
+    rd_init(&r, ip->payload.ptr, ip->payload.len);
+    struct dgram dgram = make_dgram(packet, link, ip);
+    dgram.src_port = rd_u16(&r);
+    dgram.dst_port = rd_u16(&r);
+    rd_skip(&r, 8);
+    while (!r.bad && rd_left(&r) > 0) {
+        unsigned type = rd_u8(&r), flags = rd_u8(&r);
+        size_t len = rd_u16(&r);
+        if (!r.bad && len < 4)
+            return DISSECT_SCTP_CHUNK;
+        if (!r.bad && type == 0 && !take_chunk(d, &dgram, r, flags, len - 4))
+            outcome = DISSECT_SCTP_PART;
+        size_t step = ((len + 3) & ~(size_t)3) - 4;
+        rd_skip(&r, step < rd_left(&r) ? step : rd_left(&r));
+    }
+    return r.bad ? DISSECT_SCTP_SHORT : outcome;
 }
 
 static enum dissect_outcome take_tcp(struct dissector *d, const struct packet *packet, const struct link_info *link,
@@ -164,6 +210,8 @@ static enum dissect_outcome take_packet(struct dissector *d, const struct packet
         return take_udp(d, packet, &link, &ip);
     case IP_PROTOCOL_TCP:
         return take_tcp(d, packet, &link, &ip);
+    case IP_PROTOCOL_SCTP:
+        return d->options.on_sctp == NULL ? DISSECT_OTHER_PROTOCOL : take_sctp(d, packet, &link, &ip);
     default:
         return DISSECT_OTHER_PROTOCOL;
     }

@@ -41,7 +41,12 @@
     X(UDP_LENGTH, "udp_length")                 /* UDP length is below 8 or beyond the IP packet */                    \
     X(TCP_SHORT, "tcp_short")                   /* ends inside the TCP header */                                       \
     X(TCP_OFFSET, "tcp_offset")                 /* TCP data offset below 20 */                                         \
-    X(NO_MEMORY, "no_memory")                   /* lost for want of memory */
+    X(NO_MEMORY, "no_memory")                   /* lost for want of memory */                                          \
+    X(SCTP, "sctp")                             /* messages in it, if any, delivered by on_sctp() */                   \
+    X(SCTP_CUT, "sctp_cut")                     /* the same, but the snap length cut it */                             \
+    X(SCTP_PART, "sctp_part")                   /* has a part of a message: these are not put together */              \
+    X(SCTP_SHORT, "sctp_short")                 /* ends inside the SCTP header, or a chunk's */                        \
+    X(SCTP_CHUNK, "sctp_chunk")                 /* length of an SCTP chunk is impossible */
 
 enum dissect_outcome {
 #define DISSECT_ENUM(name, text) DISSECT_##name,
@@ -50,11 +55,12 @@ enum dissect_outcome {
         DISSECT_OUTCOME_COUNT
 };
 
-/* A UDP datagram. Everything is borrowed for the time of the call. */
+/* A UDP datagram, or a message of SCTP. Everything is borrowed for the time of the call. */
 struct dgram {
     uint32_t sec, usec; /* of the packet that completed it */
     struct hep_addr src, dst;
     uint16_t src_port, dst_port; /* host order */
+    uint8_t protocol;            /* of IP: 17 or 132 */
     uint8_t tos;
     bool has_vlan;
     uint16_t vlan;
@@ -68,7 +74,9 @@ struct dissect_options {
     struct defrag_options defrag;
     struct tcp_options tcp;
     void (*on_udp)(void *arg, const struct dgram *dgram); /* may be NULL */
-    void *udp_arg;
+    /* NULL: SCTP is a protocol like any other. Messages of several chunks are not put together. */
+    void (*on_sctp)(void *arg, const struct dgram *dgram);
+    void *udp_arg; /* of both */
     struct tcp_callbacks tcp_callbacks;
 };
 

@@ -119,6 +119,7 @@ static void fill_dgram(struct hep_msg *msg, uint8_t type, const struct dgram *d,
     fill(msg, type, d->sec, d->usec, payload);
     (void)hep_set_src(msg, d->src.octets, d->src.len, d->src_port);
     (void)hep_set_dst(msg, d->dst.octets, d->dst.len, d->dst_port);
+    msg->protocol = d->protocol;
     fill_network(msg, d->has_vlan, d->vlan, d->tos);
 }
 
@@ -152,7 +153,8 @@ static void take_sip(struct reading *r, const struct dgram *d)
     send_message(r, &msg);
 }
 
-static void on_udp(void *arg, const struct dgram *d)
+/* Of UDP or SCTP. */
+static void on_dgram(void *arg, const struct dgram *d)
 {
     struct reading *r = arg;
     r->sec = d->sec;
@@ -195,7 +197,7 @@ static int read_all(struct reading *r, struct input *in, struct hep_slice octets
     const struct capture_reading reading = {
         .in = in,
         .octets = octets,
-        .options = { .on_udp = on_udp, .udp_arg = r, .tcp_callbacks = tcp },
+        .options = { .on_udp = on_dgram, .on_sctp = on_dgram, .udp_arg = r, .tcp_callbacks = tcp },
         .note = o->note,
         .arg = o->arg,
         .done = o->done,

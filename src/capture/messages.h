@@ -1,7 +1,7 @@
 /*
- * A capture as HEP messages: plain SIP over UDP and TCP as type 1, RTCP as type 5 JSON with the Call-ID of the SDP that
- * named its address as correlation id, and HEP that is in it, as it is. `hepcat encode`, `hepcat import` and the
- * server's import read captures by this.
+ * A capture as HEP messages: plain SIP over UDP, TCP and SCTP as type 1, RTCP as type 5 JSON with the Call-ID of the
+ * SDP that named its address as correlation id, and HEP that is in it, as it is. `hepcat encode`, `hepcat import` and
+ * the server's import read captures by this.
  *
  * Files: messages.c datagrams, messages_tcp.c streams, messages_hep.c HEP inside.
  */

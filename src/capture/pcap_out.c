@@ -22,15 +22,16 @@ enum { FLAG_SYN = 0x02, FLAG_PSH = 0x08, FLAG_ACK = 0x10 };
  */
 #define UNACKED_MAX (UINT32_C(512) << 20)
 
-/* A connection, seen from the endpoint whose address sorts first: side 0. */
+/* A connection, or association, seen from the endpoint whose address sorts first: side 0. */
 struct connection {
-    uint32_t next[2];  /* sequence number of the next octet of each side */
-    uint32_t acked[2]; /* what the other side has acknowledged of it */
+    uint32_t next[2];  /* sequence number of the next octet of each side; SCTP: of its next chunk */
+    uint32_t acked[2]; /* what the other side has acknowledged of it; SCTP: verification tag of each side's packets */
 };
 
 struct key {
     struct hep_addr addr[2];
     uint16_t port[2];
+    uint8_t protocol;
 };
 
 struct pcap_out {
@@ -123,11 +124,10 @@ static bool write_octets(struct pcap_out *o, const uint8_t *p, size_t len)
     return !o->failed;
 }
 
-/* Zeros that fill up to a multiple of four octets. */
-static bool write_padding(struct pcap_out *o, size_t len)
+static bool write_zeros(struct pcap_out *o, size_t len)
 {
     static const uint8_t zeros[4];
-    return write_octets(o, zeros, -len & 3);
+    return write_octets(o, zeros, len);
 }
 
 /* An option of a pcapng block (draft-ietf-opsawg-pcapng section 3.5): 4 octets, the value, padding. */
@@ -142,7 +142,7 @@ static bool write_option(struct pcap_out *o, unsigned code, const void *value, s
     if (len == 0)
         return true;
     (void)put16(put16(head, code), (unsigned)len);
-    return write_octets(o, head, sizeof(head)) && write_octets(o, value, len) && write_padding(o, len);
+    return write_octets(o, head, sizeof(head)) && write_octets(o, value, len) && write_zeros(o, -len & 3);
 }
 
 /* The end of the options, if there are any, and of the block. */
@@ -166,10 +166,11 @@ static struct hep_slice comment_of(const struct pcap_out_message *m)
 }
 
 /* An enhanced packet block; the packet's headers end at `end` in o->record. */
-static bool write_block(struct pcap_out *o, const struct pcap_out_message *m, const uint8_t *end, struct hep_slice data)
+static bool write_block(struct pcap_out *o, const struct pcap_out_message *m, const uint8_t *end, struct hep_slice data,
+                        size_t pad)
 {
     struct hep_slice comment = comment_of(m);
-    uint32_t len = (uint32_t)((size_t)(end - o->record) - RECORD_HEADER + data.len);
+    uint32_t len = (uint32_t)((size_t)(end - o->record) - RECORD_HEADER + data.len + pad);
     size_t options = comment.len > 0 ? option_size(comment.len) + 4 : 0;
     size_t block = RECORD_HEADER + ((len + 3U) & ~3U) + options + 4;
     uint64_t us = (uint64_t)m->sec * 1000000 + m->usec;
@@ -177,22 +178,23 @@ static bool write_block(struct pcap_out *o, const struct pcap_out_message *m, co
     p = put32(put32(p, (uint32_t)(us >> 32)), (uint32_t)us);
     (void)put32(put32(p, len), len);
     return write_octets(o, o->record, (size_t)(end - o->record)) && write_octets(o, data.ptr, data.len) &&
-           write_padding(o, len) && write_option(o, 1, comment.ptr, comment.len) &&
+           write_zeros(o, pad) && write_zeros(o, -(size_t)len & 3) && write_option(o, 1, comment.ptr, comment.len) &&
            write_block_end(o, options > 0, block);
 }
 
-/* Writes the record whose packet headers end at `end` in o->record, and the data behind them. */
+/* Writes the record whose packet headers end at `end` in o->record, the data behind them, and `pad` zeros (below 4). */
 static enum pcap_out_result write_record(struct pcap_out *o, const struct pcap_out_message *m, const uint8_t *end,
-                                         struct hep_slice data)
+                                         struct hep_slice data, size_t pad)
 {
     if (o->options.format == PCAP_OUT_PCAPNG)
-        return write_block(o, m, end, data) ? PCAP_OUT_OK : PCAP_OUT_WRITE;
+        return write_block(o, m, end, data, pad) ? PCAP_OUT_OK : PCAP_OUT_WRITE;
     uint8_t *start = o->record + RECORD_HEADER - PCAP_RECORD;
     size_t headers = (size_t)(end - start);
-    uint32_t len = (uint32_t)(headers - PCAP_RECORD + data.len);
+    uint32_t len = (uint32_t)(headers - PCAP_RECORD + data.len + pad);
     uint8_t *p = put32(put32(start, m->sec + m->usec / 1000000), m->usec % 1000000);
     (void)put32(put32(p, len), len);
-    return write_octets(o, start, headers) && write_octets(o, data.ptr, data.len) ? PCAP_OUT_OK : PCAP_OUT_WRITE;
+    bool written = write_octets(o, start, headers) && write_octets(o, data.ptr, data.len) && write_zeros(o, pad);
+    return written ? PCAP_OUT_OK : PCAP_OUT_WRITE;
 }
 
 static enum pcap_out_result write_udp(struct pcap_out *o, const struct pcap_out_message *m)
@@ -205,7 +207,7 @@ static enum pcap_out_result write_udp(struct pcap_out *o, const struct pcap_out_
     uint8_t *end = put16(p, 0);
     unsigned checksum = upper_checksum(m, IP_PROTOCOL_UDP, udp, 8, m->payload);
     (void)put16(p, checksum != 0 ? checksum : 0xffff); /* zero means none (RFC 768) */
-    return write_record(o, m, end, m->payload);
+    return write_record(o, m, end, m->payload, 0);
 }
 
 /* Most octets of data in one segment. */
@@ -238,7 +240,7 @@ static enum pcap_out_result write_segment(struct pcap_out *o, const struct pcap_
     if ((flags & FLAG_SYN) != 0)
         end = put_syn_options(end, segment_max(m));
     (void)put16(checksum, upper_checksum(m, IP_PROTOCOL_TCP, tcp, header, data));
-    return write_record(o, m, end, data);
+    return write_record(o, m, end, data, 0);
 }
 
 /* ------------------------------------------------------------------------------------------------ TCP */
@@ -256,6 +258,7 @@ static void make_key(const struct pcap_out_message *m, struct key *ret, unsigned
     memset(ret, 0, sizeof(*ret));
     ret->addr[side] = m->src;
     ret->port[side] = m->src_port;
+    ret->protocol = m->protocol;
     ret->addr[!side] = m->dst;
     ret->port[!side] = m->dst_port;
     *ret_side = side;
@@ -341,6 +344,64 @@ static enum pcap_out_result write_tcp(struct pcap_out *o, const struct pcap_out_
     return result == PCAP_OUT_OK ? write_data(o, m, c, side) : result;
 }
 
+/* ------------------------------------------------------------------------------------------------ SCTP */
+
+/* CRC32c (RFC 9260 appendix A), four bits at a time. */
+static uint32_t crc32c(uint32_t crc, const uint8_t *p, size_t len)
+{
+    static const uint32_t table[16] = { 0x00000000, 0x105ec76f, 0x20bd8ede, 0x30e349b1, 0x417b1dbc, 0x5125dad3,
+                                        0x61c69362, 0x7198540d, 0x82f63b78, 0x92a8fc17, 0xa24bb5a6, 0xb21572c9,
+                                        0xc38d26c4, 0xd3d3e1ab, 0xe330a81a, 0xf36e6f75 };
+    for (size_t i = 0; i < len; i++) {
+        crc = crc >> 4 ^ table[(crc ^ p[i]) & 15];
+        crc = crc >> 4 ^ table[(crc ^ p[i] >> 4) & 15];
+    }
+    return crc;
+}
+
+/* The lowest octet first, as this checksum goes. */
+static void put_crc(uint8_t *p, uint32_t crc)
+{
+    for (unsigned i = 0; i < 4; i++)
+        p[i] = (uint8_t)(crc >> 8 * i);
+}
+
+/* Numbers and tags differ from association to association: readers tell them apart by these, not by addresses. */
+static void open_association(struct pcap_out *o, struct connection *c)
+{
+    c->next[0] = c->acked[0] = o->isn;
+    c->next[1] = c->acked[1] = o->isn + 0x40000000;
+    o->isn += 0x01000193;
+}
+
+/* Common header and one unordered DATA chunk that is a whole message (RFC 9260 sections 3.1 and 3.3.1). */
+static enum pcap_out_result write_sctp(struct pcap_out *o, const struct pcap_out_message *m)
+{
+    static const uint8_t zeros[4];
+    struct key key;
+    unsigned side;
+    bool is_new;
+    size_t pad = -m->payload.len & 3;
+    size_t len = 28 + m->payload.len;
+    if (len + pad > IP_LENGTH_MAX - (m->src.len == 4 ? 20U : 0U))
+        return PCAP_OUT_TOO_LONG;
+    make_key(m, &key, &side);
+    struct connection *c = lru_put(o->connections, &key, m->sec, &is_new);
+    if (c == NULL)
+        return PCAP_OUT_NO_MEMORY;
+    if (is_new)
+        open_association(o, c);
+    uint8_t *sctp = put_ip(o, o->record + RECORD_HEADER, m, IP_PROTOCOL_SCTP, len + pad);
+    uint8_t *p = put32(put16(put16(sctp, m->src_port), m->dst_port), c->acked[side]); /* verification tag */
+    uint8_t *checksum = p;
+    p = put16(put8(put8(put32(p, 0), 0), 0x07), (unsigned)(16 + m->payload.len));
+    uint8_t *end = put32(put32(put32(p, ++c->next[side]), 0), 0); /* TSN; stream; no payload protocol */
+    uint32_t crc = crc32c(0xffffffff, sctp, (size_t)(end - sctp));
+    crc = crc32c(crc32c(crc, m->payload.ptr, m->payload.len), zeros, pad);
+    put_crc(checksum, ~crc);
+    return write_record(o, m, end, m->payload, pad);
+}
+
 /* ------------------------------------------------------------------------------------------------ interface */
 
 static bool write_pcap_head(struct pcap_out *o)
@@ -407,6 +468,8 @@ enum pcap_out_result pcap_out_message(struct pcap_out *o, const struct pcap_out_
         return PCAP_OUT_ADDRESS;
     if (o->failed)
         return PCAP_OUT_WRITE;
+    if (m->protocol == IP_PROTOCOL_SCTP && o->options.sctp)
+        return write_sctp(o, m);
     return m->protocol == IP_PROTOCOL_TCP ? write_tcp(o, m) : write_udp(o, m);
 }
 
@@ -428,7 +491,7 @@ const char *pcap_out_strerror(enum pcap_out_result result)
     case PCAP_OUT_ADDRESS:
         return "source and destination are not two addresses of one IP version";
     case PCAP_OUT_TOO_LONG:
-        return "does not fit one UDP packet";
+        return "does not fit one packet";
     case PCAP_OUT_WRITE:
         return "cannot write";
     case PCAP_OUT_NO_MEMORY:

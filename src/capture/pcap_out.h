@@ -2,8 +2,9 @@
  * Writes messages as pcap (classic format) or pcapng, microseconds, LINKTYPE_RAW, snap length 262144: as the packets
  * that could have carried them, IPv4 or IPv6 with right lengths and checksums. One packet may be larger than any link.
  *
- * UDP messages, and those over SCTP or any transport other than TCP, become one UDP packet each: what SIP tools read,
- * and SCTP would need an association that nobody captured. TCP messages become segments of a connection that opens
+ * UDP messages, and those over any transport other than TCP, become one UDP packet each: what SIP tools read. Over SCTP
+ * they may as well become packets of one DATA chunk each, of an association whose beginning was not captured. TCP
+ * messages become segments of a connection that opens
  * with a handshake at the time of its first message and has sound sequence and acknowledgement numbers in both
  * directions, so that wireshark and sngrep put messages of several segments together.
  */
@@ -24,7 +25,7 @@
 enum pcap_out_result {
     PCAP_OUT_OK = 0,
     PCAP_OUT_ADDRESS = -1,  /* an address is absent, or one is IPv4 and the other IPv6 */
-    PCAP_OUT_TOO_LONG = -2, /* does not fit one UDP packet: 65507 octets over IPv4, 65527 over IPv6 */
+    PCAP_OUT_TOO_LONG = -2, /* does not fit one packet: UDP has 65507 octets over IPv4, 65527 over IPv6 */
     PCAP_OUT_WRITE = -3,    /* writing failed, see errno */
     PCAP_OUT_NO_MEMORY = -4
 };
@@ -37,6 +38,7 @@ enum pcap_out_format { PCAP_OUT_PCAP, PCAP_OUT_PCAPNG };
 struct pcap_out_options {
     enum pcap_out_format format;
     const char *program; /* that wrote the file, for pcapng; NULL: not told */
+    bool sctp;           /* write SCTP as SCTP, not as UDP */
     /* Takes octets of the file; false: failed, and nothing more is written. */
     bool (*write)(void *arg, const void *octets, size_t len);
     void *arg;
@@ -46,7 +48,7 @@ struct pcap_out_options {
 
 struct pcap_out_message {
     uint32_t sec, usec; /* Unix time, UTC */
-    uint8_t protocol;   /* IP protocol: 6 is written as TCP, everything else as UDP */
+    uint8_t protocol;   /* IP protocol: 6 is written as TCP, 132 as the options say, everything else as UDP */
     uint8_t tos;
     struct hep_addr src, dst;
     uint16_t src_port, dst_port; /* host order */

@@ -12,6 +12,8 @@ static bool is_loss(enum dissect_outcome outcome)
     case DISSECT_UDP:
     case DISSECT_UDP_CUT: /* shows in the message */
     case DISSECT_TCP:
+    case DISSECT_SCTP:
+    case DISSECT_SCTP_CUT: /* as UDP's */
     case DISSECT_FRAGMENT:
     case DISSECT_FRAGMENT_DUPLICATE:
     case DISSECT_OTHER_PROTOCOL:

@@ -48,6 +48,7 @@ static int pcap_head(struct export *e, struct errmsg *err)
     const struct pcap_out_options o = {
         .format = e->o.format == EXPORT_PCAPNG ? PCAP_OUT_PCAPNG : PCAP_OUT_PCAP,
         .program = e->o.program,
+        .sctp = true,
         .write = write_piece,
         .arg = e,
     };

@@ -48,8 +48,10 @@ static int setup(void **state)
 {
     (void)state;
     memset(&result, 0, sizeof(result));
-    dissector = dissector_new(&(struct dissect_options){
-        .on_udp = on_udp, .udp_arg = &result, .tcp_callbacks = { .on_data = on_data, .arg = &result } });
+    dissector = dissector_new(&(struct dissect_options){ .on_udp = on_udp,
+                                                         .on_sctp = on_udp,
+                                                         .udp_arg = &result,
+                                                         .tcp_callbacks = { .on_data = on_data, .arg = &result } });
     return dissector != NULL ? 0 : -1;
 }
 
@@ -151,7 +153,13 @@ static void test_outcomes(void **state)
         { "0a0b0c0d0e0f 010203040506 0806 0001", ETHERNET, DISSECT_NOT_IP },
         { "45", 147, DISSECT_LINK_TYPE },
         { "45000014 00000000 4001 0000 c0000201 c0000202", RAW, DISSECT_OTHER_PROTOCOL },
-        { "45000014 00000000 4084 0000 c0000201 c0000202", RAW, DISSECT_OTHER_PROTOCOL },
+        { "45000014 00000000 4084 0000 c0000201 c0000202", RAW, DISSECT_SCTP_SHORT },
+        { "45000020 00000000 4084 0000 c0000201 c0000202 13c413c4 00000001 00000000", RAW, DISSECT_SCTP },
+        { "45000022 00000000 4084 0000 c0000201 c0000202 13c413c4 00000001 00000000 0003", RAW, DISSECT_SCTP_SHORT },
+        { "45000024 00000000 4084 0000 c0000201 c0000202 13c413c4 00000001 00000000 00030003", RAW,
+          DISSECT_SCTP_CHUNK },
+        { "45000024 00000000 4084 0000 c0000201 c0000202 13c413c4 00000001 00000000 00010010", RAW, DISSECT_SCTP_PART },
+        { "45000024 00000000 4084 0000 c0000201 c0000202 13c413c4 00000001 00000000 00030010", RAW, DISSECT_SCTP },
         { "45000015 00000000 4011 0000 c0000201 c0000202", RAW, DISSECT_IP_TOTAL_LENGTH },
         { "42000014 00000000 4011 0000 c0000201 c0000202", RAW, DISSECT_IP_HEADER_LENGTH },
         { "50", 228, DISSECT_IP_VERSION },
@@ -177,6 +185,27 @@ static void test_outcomes(void **state)
             fail_msg("case %zu: %s", i, dissect_outcome_name(outcome));
         assert_int_equal(dissect_total(dissector), i + 1);
     }
+}
+
+/* A SACK, two messages, the second cut by the snap length. */
+static void test_sctp(void **state)
+{
+    (void)state;
+    struct build b = { .len = 0 };
+    add_hex(&b, "45000058 00000000 4084 0000 c0000201 c0000202 13c4 13c5 00000001 00000000"
+                "03000010 00000001 0000ffff 0000 0000"
+                "00030013 00000001 0000 0000 00000000 616263 00"
+                "00070014 00000002 0000 0000 00000000 64656667");
+    assert_int_equal(feed(RAW, &b, b.len), DISSECT_SCTP);
+    assert_int_equal(result.dgrams, 2);
+    assert_int_equal(result.last.protocol, 132);
+    assert_int_equal(result.last.src_port, 5060);
+    assert_int_equal(result.last.dst_port, 5061);
+    assert_int_equal(result.last.payload.len, 4);
+    assert_memory_equal(result.payload, "defg", 4);
+    assert_int_equal(feed(RAW, &b, b.len - 1), DISSECT_SCTP_CUT);
+    assert_true(result.last.truncated);
+    assert_int_equal(result.last.payload.len, 3);
 }
 
 /* A SIP message of 3000 octets in three IPv6 fragments, last one first, behind destination options. */
@@ -284,9 +313,8 @@ static void test_damage(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(test_udp),          TEST(test_snap_lengths),   TEST(test_outcomes),
-        TEST(test_fragments_v6), TEST(test_fragmented_tcp), TEST(test_tcp_cut),
-        TEST(test_damage),
+        TEST(test_udp),          TEST(test_snap_lengths),   TEST(test_outcomes), TEST(test_sctp),
+        TEST(test_fragments_v6), TEST(test_fragmented_tcp), TEST(test_tcp_cut),  TEST(test_damage),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -181,6 +181,7 @@ enum { MESSAGES = 300, ENDPOINTS = 3 };
 struct back {
     const struct pcap_out_message *expect;
     size_t dgrams;
+    bool sctp; /* is written as such */
     uint8_t *streams[2][ENDPOINTS][ENDPOINTS];
     size_t lens[2][ENDPOINTS][ENDPOINTS];
 };
@@ -197,6 +198,7 @@ static void on_udp(void *arg, const struct dgram *d)
     while (back->expect->protocol == 6)
         back->expect++;
     const struct pcap_out_message *m = back->expect++;
+    assert_int_equal(d->protocol, back->sctp && m->protocol == 132 ? 132 : 17);
     assert_int_equal(d->sec, m->sec);
     assert_int_equal(d->usec, m->usec);
     assert_int_equal(d->tos, m->tos);
@@ -237,6 +239,19 @@ static unsigned word_sum(uint32_t sum, const uint8_t *p, size_t len)
     return sum;
 }
 
+/* Bit by bit: simple on purpose. */
+static void assert_crc32c(const uint8_t *p, size_t len)
+{
+    uint32_t crc = 0xffffffff,
+             told = (uint32_t)p[8] | (uint32_t)p[9] << 8 | (uint32_t)p[10] << 16 | (uint32_t)p[11] << 24;
+    for (size_t i = 0; i < len; i++) {
+        crc ^= i >= 8 && i < 12 ? 0 : p[i];
+        for (int bit = 0; bit < 8; bit++)
+            crc = crc >> 1 ^ ((crc & 1) != 0 ? 0x82f63b78 : 0);
+    }
+    assert_int_equal(~crc, told);
+}
+
 static void assert_checksums(const struct packet *p)
 {
     bool v6 = p->data.ptr[0] >> 4 == 6;
@@ -246,7 +261,10 @@ static void assert_checksums(const struct packet *p)
     if (!v6)
         assert_int_equal(word_sum(0, p->data.ptr, 20), 0xffff);
     unsigned sum = word_sum(protocol + upper_len, p->data.ptr + (v6 ? 8 : 12), v6 ? 32 : 8);
-    assert_int_equal(word_sum(sum, p->data.ptr + header, upper_len), 0xffff);
+    if (protocol == 132)
+        assert_crc32c(p->data.ptr + header, upper_len);
+    else
+        assert_int_equal(word_sum(sum, p->data.ptr + header, upper_len), 0xffff);
     assert_int_equal(be16_load(p->data.ptr + (v6 ? 4 : 2)), v6 ? upper_len : p->data.len);
     assert_int_equal(p->wire_len, p->data.len);
 }
@@ -261,7 +279,9 @@ static void write_messages(const struct pcap_out_message *messages, size_t n, en
     struct pcap_out *out;
     struct errmsg err;
     FILE *f = fopen(path, "wb");
-    const struct pcap_out_options ng = { .format = format, .program = "test", .write = to_file, .arg = f };
+    const struct pcap_out_options ng = {
+        .format = format, .program = "test", .sctp = true, .write = to_file, .arg = f
+    };
     assert_non_null(f);
     assert_int_equal(format == PCAP_OUT_PCAP ? pcap_out_open(&out, f, &err) : pcap_out_start(&out, &ng, &err), 0);
     for (size_t i = 0; i < n; i++)
@@ -277,12 +297,12 @@ static void read_back(struct back *back)
     struct errmsg err;
     int rc;
     struct dissector *d = dissector_new(&(struct dissect_options){
-        .on_udp = on_udp, .udp_arg = back, .tcp_callbacks = { .on_data = on_data, .arg = back } });
+        .on_udp = on_udp, .on_sctp = on_udp, .udp_arg = back, .tcp_callbacks = { .on_data = on_data, .arg = back } });
     assert_int_equal(open_reader(&r, &err), 0);
     while ((rc = pcap_in_next(r.pcap, &p)) == 1) {
         assert_checksums(&p);
         enum dissect_outcome outcome = dissect_packet(d, &p);
-        assert_true(outcome == DISSECT_UDP || outcome == DISSECT_TCP);
+        assert_true(outcome == DISSECT_UDP || outcome == DISSECT_TCP || (back->sctp && outcome == DISSECT_SCTP));
     }
     assert_int_equal(rc, 0);
     dissect_finish(d);
@@ -316,7 +336,7 @@ static void round_trip(enum pcap_out_format format)
                                         .tos = (uint8_t)prng_next(&seed) };
         endpoint(from, v6, &m->src, &m->src_port);
         endpoint(to, v6, &m->dst, &m->dst_port);
-        size_t max = i % 10 != 0 ? 2000 : m->protocol == 6 ? sizeof(content) : 65508;
+        size_t max = i % 10 != 0 ? 2000 : m->protocol == 6 ? sizeof(content) : m->protocol == 132 ? 65485 : 65508;
         m->payload = (struct hep_slice){ content, prng_below(&seed, max) };
         m->comment = (struct hep_slice){ (const uint8_t *)"a comment", i % 10 };
         dgrams += m->protocol != 6;
@@ -325,7 +345,7 @@ static void round_trip(enum pcap_out_format format)
     }
     write_messages(messages, MESSAGES, format);
     messages[MESSAGES] = (struct pcap_out_message){ .protocol = 0 }; /* ends the search in on_udp() */
-    struct back got = { .expect = messages };
+    struct back got = { .expect = messages, .sctp = format == PCAP_OUT_PCAPNG };
     read_back(&got);
     assert_int_equal(got.dgrams, dgrams);
     for (int v6 = 0; v6 < 2; v6++) {
