@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "api/internal.h"
+#include "base/when.h"
 #include "net/sock.h"
 
 #define STACK_SIZE     ((size_t)1 << 20)
@@ -54,10 +55,13 @@ int api_set_token(struct api *a, const char *token, struct errmsg *err)
     if (check_token(a, token, err) != 0)
         return -1;
     (void)pthread_rwlock_wrlock(&a->token_lock);
+    bool other = strcmp(a->token, token != NULL ? token : "") != 0;
     memset(a->token, 0, sizeof(a->token));
     if (token != NULL)
         memcpy(a->token, token, strlen(token));
     (void)pthread_rwlock_unlock(&a->token_lock);
+    if (other && a->live != NULL)
+        live_end_all(a->live); /* they come back with the new one, or not */
     return 0;
 }
 
@@ -104,6 +108,7 @@ static int open_live(struct api *a, const struct api_options *o, struct errmsg *
     const struct live_options options = { .store = o->sources.store, .clients = o->live };
     if (o->sources.store == NULL)
         return 0;
+    a->live_start = o->live_start != 0 ? o->live_start : (unsigned long long)when_now() / 1000;
     int rc = live_open(&a->live, &options);
     return rc == 0 ? 0 : errmsg_set(err, "live tails: %s", strerror(-rc));
 }

@@ -84,6 +84,7 @@ struct api_options {
     unsigned search_ms;       /* time of a search, unless it asks for less [30000] */
     unsigned live;            /* clients of /api/v1/live at once [32] */
     unsigned live_beat_ms;    /* between words to one for which there is nothing [15000] */
+    uint64_t live_start;      /* differs from that of a former start [the time] */
     const struct filter_rules *numbers; /* of phone numbers in filters; copied [filter_rules_default()] */
     struct api_sources sources;
 };

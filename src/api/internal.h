@@ -78,6 +78,7 @@ struct api {
     struct api_gate gate;
     struct live *live; /* NULL: there is no store */
     unsigned live_beat_ms;
+    unsigned long long live_start; /* of this server, in the ids of its events */
     struct api_conns conns;
     unsigned request_ms, idle_ms, answer_ms;
     atomic_uint search_ms;

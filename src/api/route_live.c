@@ -48,28 +48,36 @@ static void tailing_free(void *ctx)
 
 /* ------------------------------------------------------------------------------------------------ events */
 
-static void put_skipped(struct buf *out, uint64_t skipped, uint64_t unseen, bool exact, const char *place)
+/* The start of the server goes before the place: numbers that were lost in a crash are given out again. */
+static void put_id(const struct tailing *t, const char *place)
+{
+    buf_printf(t->out, "id: %llx.%s\n", t->api->live_start, place);
+}
+
+static void put_skipped(const struct tailing *t, uint64_t skipped, uint64_t unseen, bool exact, const char *place)
 {
     if (place != NULL)
-        buf_printf(out, "id: %s\n", place);
-    buf_printf(out, "event: skipped\ndata: {\"count\":%" PRIu64 ",\"unseen\":%" PRIu64 ",\"exact\":%s}\n\n", skipped,
+        put_id(t, place);
+    buf_printf(t->out, "event: skipped\ndata: {\"count\":%" PRIu64 ",\"unseen\":%" PRIu64 ",\"exact\":%s}\n\n", skipped,
                unseen, exact ? "true" : "false");
 }
 
-static void put_place(struct buf *out, const struct store_seen *seen)
+static void put_place(const struct tailing *t, const struct store_seen *seen)
 {
     char place[SEEN_TEXT_MAX];
     seen_format(seen, place);
-    buf_printf(out, "id: %s\n\n", place); /* an id without data is kept, and no event */
+    put_id(t, place);
+    buf_puts(t->out, "\n"); /* an id without data is kept, and no event */
 }
 
 static int put_item(void *arg, const struct live_item *item)
 {
     struct tailing *t = arg;
     if (item->skipped > 0 || item->unseen > 0)
-        put_skipped(t->out, item->skipped, item->unseen, true, item->json == NULL ? item->place : NULL);
+        put_skipped(t, item->skipped, item->unseen, true, item->json == NULL ? item->place : NULL);
     if (item->json != NULL) {
-        buf_printf(t->out, "id: %s\nevent: message\ndata: ", item->place);
+        put_id(t, item->place);
+        buf_puts(t->out, "event: message\ndata: ");
         buf_put(t->out, item->json, item->len);
         buf_puts(t->out, "\n\n");
     }
@@ -85,7 +93,8 @@ static int put_missed(void *arg, enum record_table table, const struct record_ce
     char place[SEEN_TEXT_MAX];
     const struct store_seen seen = seen_up_to(&t->now, (uint64_t)cells[RECORD_COL_seq].number);
     seen_format(&seen, place);
-    buf_printf(t->out, "id: %s\nevent: message\ndata: ", place);
+    put_id(t, place);
+    buf_puts(t->out, "event: message\ndata: ");
     row_json(t->out, table, cells, &t->columns.table[table]);
     buf_puts(t->out, "\n\n");
     (void)columns; /* those and the number */
@@ -100,8 +109,8 @@ static int next_missed(struct tailing *t, struct errmsg *err)
         return 1;
     const struct search_result *r = search_result(t->missed);
     if (rc < 0 || r->unread > 0)
-        put_skipped(t->out, r->unread, 0, rc == 0, NULL);
-    put_place(t->out, &t->now);
+        put_skipped(t, r->unread, 0, rc == 0, NULL);
+    put_place(t, &t->now);
     search_close(t->missed);
     t->missed = NULL;
     return 1;
@@ -135,11 +144,11 @@ static void begin(struct tailing *t)
     api_conn_watch(&t->api->conns, t->conn, true);
     buf_printf(t->out, "retry: %d\n", RETRY_MS);
     if (r == NULL)
-        put_place(t->out, &t->now);
+        put_place(t, &t->now);
     else
         buf_puts(t->out, "\n");
     if (r != NULL && (r->left_out > 0 || !r->rows_exact))
-        put_skipped(t->out, r->left_out, 0, r->rows_exact, NULL);
+        put_skipped(t, r->left_out, 0, r->rows_exact, NULL);
     t->begun = true;
 }
 
@@ -148,7 +157,9 @@ static void begin(struct tailing *t)
 /* Nothing came for a while: a word, so that both sides see that the other is there, and the place. */
 static void put_beat(struct tailing *t, const char *place)
 {
-    buf_printf(t->out, ": nothing new\nid: %s\n\n", place);
+    buf_puts(t->out, ": nothing new\n");
+    put_id(t, place);
+    buf_puts(t->out, "\n");
 }
 
 static int next_live(struct tailing *t)
@@ -189,6 +200,19 @@ static int next(void *ctx, struct buf *out, struct errmsg *err)
 
 /* ------------------------------------------------------------------------------------------------ beginning */
 
+/* Of what a former server gave out, rows up to the highest number that this one found are the same ones. */
+static bool take_id(struct tailing *t, const char *id)
+{
+    char *dot;
+    unsigned long long start = strtoull(id, &dot, 16);
+    if (dot == id || *dot != '.' || !seen_parse(dot + 1, strlen(dot + 1), &t->had))
+        return false;
+    uint64_t first = t->api->live != NULL ? live_first(t->api->live) : 0;
+    if (start != t->api->live_start && t->had.max > first)
+        t->had = seen_up_to(&t->had, first);
+    return true;
+}
+
 static bool take_params(struct api_request *r, struct api_reply *reply, struct tailing *t, struct live_ask *ask)
 {
     uint64_t rate = RATE_DEFAULT;
@@ -200,8 +224,7 @@ static bool take_params(struct api_request *r, struct api_reply *reply, struct t
     ask->columns = t->columns;
     ask->rate = (unsigned)rate;
     t->resumes = id != NULL && id[0] != '\0';
-    return !t->resumes || seen_parse(id, strlen(id), &t->had) ||
-           api_problem(reply, 400, "'%.64s' was never the id of an event", id);
+    return !t->resumes || take_id(t, id) || api_problem(reply, 400, "'%.64s' was never the id of an event", id);
 }
 
 static bool join(struct api_request *r, struct api_reply *reply, struct tailing *t, const struct live_ask *ask)

@@ -83,9 +83,9 @@ static bool wait_round(struct live *l, uint64_t us)
     struct timespec until = in_us(us);
     (void)pthread_mutex_lock(&l->lock);
     int rc = 0;
-    while (!l->ending && (!l->busy || rc == 0))
+    while (!l->stopped && (!l->busy || rc == 0))
         rc = l->busy ? pthread_cond_timedwait(&l->wake, &l->lock, &until) : pthread_cond_wait(&l->wake, &l->lock);
-    bool go_on = !l->ending;
+    bool go_on = !l->stopped;
     (void)pthread_mutex_unlock(&l->lock);
     return go_on;
 }
@@ -101,6 +101,16 @@ static void *run(void *arg)
     return NULL;
 }
 
+static uint64_t highest_number(struct store *s)
+{
+    struct store_follower *f;
+    uint64_t max;
+    if (s->ops->follow == NULL || s->ops->follow(s, &f, &max) != 0)
+        return 0;
+    s->ops->unfollow(s, f);
+    return max;
+}
+
 int live_open(struct live **ret, const struct live_options *options)
 {
     struct live *l = calloc(1, sizeof(*l));
@@ -111,6 +121,7 @@ int live_open(struct live **ret, const struct live_options *options)
     l->o.interval_ms = l->o.interval_ms == 0 ? 30 : l->o.interval_ms;
     l->o.queue_rows = l->o.queue_rows == 0 ? 4096 : l->o.queue_rows;
     l->o.queue_octets = l->o.queue_octets == 0 ? (size_t)1 << 20 : l->o.queue_octets;
+    l->first = highest_number(l->o.store);
     buf_init(&l->json, JSON_MAX);
     (void)pthread_mutex_init(&l->round_lock, NULL);
     (void)pthread_mutex_init(&l->lock, NULL);
@@ -125,15 +136,38 @@ int live_open(struct live **ret, const struct live_options *options)
     return 0;
 }
 
+uint64_t live_first(const struct live *l)
+{
+    return l->first;
+}
+
+/* Under both locks. */
+static void end_clients(struct live *l)
+{
+    for (unsigned i = 0; i < l->o.clients; i++) {
+        if (l->clients[i] == NULL)
+            continue;
+        l->clients[i]->ended = true;
+        (void)pthread_cond_broadcast(&l->clients[i]->wake);
+    }
+}
+
+void live_end_all(struct live *l)
+{
+    (void)pthread_mutex_lock(&l->round_lock);
+    (void)pthread_mutex_lock(&l->lock);
+    end_clients(l);
+    (void)pthread_mutex_unlock(&l->lock);
+    (void)pthread_mutex_unlock(&l->round_lock);
+}
+
 void live_stop(struct live *l)
 {
     (void)pthread_mutex_lock(&l->round_lock);
     (void)pthread_mutex_lock(&l->lock);
-    l->stopped = l->ending = true;
+    l->stopped = true;
     (void)pthread_cond_broadcast(&l->wake);
-    for (unsigned i = 0; i < l->o.clients; i++)
-        if (l->clients[i] != NULL)
-            (void)pthread_cond_broadcast(&l->clients[i]->wake);
+    end_clients(l);
     (void)pthread_mutex_unlock(&l->lock);
     (void)pthread_mutex_unlock(&l->round_lock);
 }
@@ -293,7 +327,7 @@ static bool wait_something(struct live *l, struct live_client *c, unsigned wait_
 {
     struct timespec until = in_us((uint64_t)wait_ms * 1000);
     int rc = 0;
-    while (!has_something(c) && !l->stopped && rc == 0 && wait_ms > 0)
+    while (!has_something(c) && !c->ended && rc == 0 && wait_ms > 0)
         rc = pthread_cond_timedwait(&c->wake, &l->lock, &until);
     return has_something(c);
 }
@@ -304,7 +338,7 @@ int live_take(struct live *l, struct live_client *c, unsigned wait_ms, live_item
     int count = 0;
     (void)pthread_mutex_lock(&l->lock);
     bool something = wait_something(l, c, wait_ms);
-    bool stopped = l->stopped;
+    bool ended = c->ended;
     if (!something && place != NULL)
         seen_format(&l->seen, place);
     (void)pthread_mutex_unlock(&l->lock);
@@ -315,7 +349,7 @@ int live_take(struct live *l, struct live_client *c, unsigned wait_ms, live_item
         something = has_something(c);
         (void)pthread_mutex_unlock(&l->lock);
     }
-    return count == 0 && stopped ? -ECANCELED : count;
+    return count == 0 && ended ? -ECANCELED : count;
 }
 
 void live_figures(struct live *l, struct live_figures *ret)

@@ -35,6 +35,12 @@ struct live;
 struct live_client;
 
 int live_open(struct live **ret, const struct live_options *options); /* 0, or a negative errno */
+/* The highest number that was there when it was opened: what comes has higher ones. */
+uint64_t live_first(const struct live *l);
+
+/* Those who are there get no more, as at the end; others may come. */
+void live_end_all(struct live *l);
+
 void live_stop(struct live *l);  /* nobody comes in, and those who are there get no more; any number of times */
 void live_close(struct live *l); /* every client has left; NULL is fine */
 

@@ -43,11 +43,13 @@ struct live_client {
     /* Under the lock. */
     struct live_queue queue;
     uint64_t tail_skipped, tail_unseen; /* behind the last entry */
+    bool ended;                         /* gets what is in the queue, and no more */
     pthread_cond_t wake;
 };
 
 struct live {
     struct live_options o;
+    uint64_t first;             /* see live_first() */
     pthread_mutex_t round_lock; /* a round, and who comes or goes: before the other one */
     struct live_client *clients[LIVE_CLIENTS_MAX];
     unsigned count;
@@ -66,7 +68,7 @@ struct live {
     pthread_mutex_t lock; /* of the queues, and of what follows */
     pthread_cond_t wake;  /* of the thread */
     bool busy;            /* there are clients */
-    bool stopped, ending;
+    bool stopped;
     struct store_seen seen; /* of the rows that are in the queues, or were */
     struct live_figures figures;
 

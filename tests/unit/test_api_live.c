@@ -41,6 +41,7 @@ static void serve(struct world *w, struct api_options o)
 {
     struct errmsg err = { "" };
     o.sources.store = &w->store.base;
+    o.live_start = 1;
     if (api_start(&w->api, &o, &err) != 0)
         fail_msg("%s", err.text);
 }
@@ -127,15 +128,15 @@ static void rows_are_events(void **state)
     serve(w, (struct api_options){ .live_beat_ms = 60000 });
     rows(w, 3, "INVITE");
     struct client c = ask(w, "?q=method:BYE&columns=seq,method", "");
-    (void)wait_text(&c, "\r\n\r\nretry: 2000\nid: 3\n\n");
+    (void)wait_text(&c, "\r\n\r\nretry: 2000\nid: 1.3\n\n");
     assert_int_equal(strncmp(c.text, "HTTP/1.1 200 ", 13), 0);
     assert_non_null(strstr(c.text, "Content-Type: text/event-stream\r\n"));
     assert_non_null(strstr(c.text, "Cache-Control: no-store\r\n"));
     rows(w, 1, "INVITE");
     rows(w, 1, "BYE");
-    (void)wait_text(&c, "\n\nid: 5\nevent: message\ndata: {\"table\":\"sip\",\"seq\":5,\"method\":\"BYE\"}\n\n");
+    (void)wait_text(&c, "\n\nid: 1.5\nevent: message\ndata: {\"table\":\"sip\",\"seq\":5,\"method\":\"BYE\"}\n\n");
     rows(w, 1, "BYE");
-    (void)wait_text(&c, "id: 6\nevent: message\n");
+    (void)wait_text(&c, "id: 1.6\nevent: message\n");
     assert_int_equal(count_of(&c, "event: "), 2);
     client_free(&c);
 }
@@ -145,9 +146,9 @@ static void silence_is_told(void **state)
     struct world *w = *state;
     serve(w, (struct api_options){ .live_beat_ms = 50 });
     struct client c = ask(w, "?q=method:BYE", "");
-    (void)wait_text(&c, ": nothing new\nid: 0\n\n");
+    (void)wait_text(&c, ": nothing new\nid: 1.0\n\n");
     rows(w, 2, "INVITE");
-    (void)wait_text(&c, ": nothing new\nid: 2\n\n");
+    (void)wait_text(&c, ": nothing new\nid: 1.2\n\n");
     assert_int_equal(count_of(&c, "event: "), 0);
     client_free(&c);
 }
@@ -157,11 +158,12 @@ static void what_was_missed_comes_first(void **state)
     struct world *w = *state;
     serve(w, (struct api_options){ .live_beat_ms = 60000 });
     rows(w, 10, "INVITE");
-    struct client c = ask(w, "?columns=method", "Last-Event-ID: 6-1-3\r\n"); /* all up to 6, but 5 and 3 */
-    (void)wait_text(&c, "id: 10\n\n");
+    struct client c = ask(w, "?columns=method", "Last-Event-ID: 1.6-1-3\r\n"); /* all up to 6, but 5 and 3 */
+    (void)wait_text(&c, "id: 1.10\n\n");
     rows(w, 1, "INVITE");
-    (void)wait_text(&c, "id: 11\nevent: message\n");
-    static const char *const ids[] = { "id: 3\n", "id: 5\n", "id: 7\n", "id: 8\n", "id: 9\n", "id: 10\nevent" };
+    (void)wait_text(&c, "id: 1.11\nevent: message\n");
+    static const char *const ids[] = { "id: 1.3\n", "id: 1.5\n", "id: 1.7\n",
+                                       "id: 1.8\n", "id: 1.9\n", "id: 1.10\nevent" };
     const char *at = c.text;
     for (size_t i = 0; i < COUNT_OF(ids); i++) {
         at = strstr(at, ids[i]);
@@ -171,11 +173,43 @@ static void what_was_missed_comes_first(void **state)
     assert_int_equal(count_of(&c, "event: message"), 7);
     assert_int_equal(count_of(&c, "\"seq\""), 0);
     client_free(&c);
-    c = ask(w, "", "Last-Event-ID: 11\r\n"); /* nothing was missed */
-    (void)wait_text(&c, "\r\n\r\nretry: 2000\nid: 11\n\n");
+    c = ask(w, "", "Last-Event-ID: 1.11\r\n"); /* nothing was missed */
+    (void)wait_text(&c, "\r\n\r\nretry: 2000\nid: 1.11\n\n");
     client_free(&c);
-    c = ask(w, "", "Last-Event-ID: 999\r\n"); /* of another store */
-    (void)wait_text(&c, "\r\n\r\nretry: 2000\nid: 11\n\n");
+    c = ask(w, "", "Last-Event-ID: 1.999\r\n"); /* of another store */
+    (void)wait_text(&c, "\r\n\r\nretry: 2000\nid: 1.11\n\n");
+    client_free(&c);
+}
+
+/* Numbers that a former server gave out and did not keep are those of other rows now. */
+static void numbers_lost_in_a_crash_are_new(void **state)
+{
+    struct world *w = *state;
+    rows(w, 3, "INVITE");
+    serve(w, (struct api_options){ .live_beat_ms = 60000 });
+    rows(w, 4, "BYE");
+    struct client c = ask(w, "", "Last-Event-ID: 0.5-1\r\n"), d = ask(w, "", "Last-Event-ID: 1.5-1\r\n");
+    (void)wait_text(&c, "id: 1.7\n\n");
+    assert_int_equal(count_of(&c, "event: message"), 4);
+    (void)wait_text(&d, "id: 1.7\n\n");
+    assert_int_equal(count_of(&d, "event: message"), 3);
+    client_free(&c);
+    client_free(&d);
+}
+
+static void another_token_ends_streams(void **state)
+{
+    struct world *w = *state;
+    struct errmsg err;
+    serve(w, (struct api_options){ .live_beat_ms = 60000 });
+    struct client c = ask(w, "", "");
+    (void)wait_text(&c, "id: 1.0\n\n");
+    assert_int_equal(api_set_token(w->api, "", &err), 0); /* none as before */
+    rows(w, 1, "INVITE");
+    (void)wait_text(&c, "id: 1.1\nevent: message");
+    assert_int_equal(api_set_token(w->api, "secret", &err), 0);
+    while (!c.end)
+        read_some(&c);
     client_free(&c);
 }
 
@@ -185,9 +219,9 @@ static void a_search_that_is_not_whole_is_told(void **state)
     serve(w, (struct api_options){ .live_beat_ms = 60000 });
     rows(w, 3, "INVITE");
     w->store.inexact = true;
-    struct client c = ask(w, "", "Last-Event-ID: 1\r\n");
+    struct client c = ask(w, "", "Last-Event-ID: 1.1\r\n");
     (void)wait_text(&c, "event: skipped\ndata: {\"count\":0,\"unseen\":0,\"exact\":false}\n\n");
-    (void)wait_text(&c, "id: 3\nevent: message");
+    (void)wait_text(&c, "id: 1.3\nevent: message");
     client_free(&c);
 }
 
@@ -196,10 +230,10 @@ static void skipped_rows_are_told(void **state)
     struct world *w = *state;
     serve(w, (struct api_options){ .live_beat_ms = 60000 });
     struct client c = ask(w, "?rate=10&columns=seq", "");
-    (void)wait_text(&c, "id: 0\n\n");
+    (void)wait_text(&c, "id: 1.0\n\n");
     rows(w, 400, "INVITE");
     (void)wait_text(&c, "event: skipped\ndata: {\"count\":");
-    (void)wait_text(&c, "id: 400\n");
+    (void)wait_text(&c, "id: 1.400\n");
     size_t skipped = 0;
     for (const char *at = c.text; (at = strstr(at, "\"count\":")) != NULL; at++)
         skipped += strtoul(at + 8, NULL, 10);
@@ -225,6 +259,7 @@ static void nonsense_is_refused(void **state)
         { "?limit=1", "", "unknown parameter 'limit'" },
         { "?payload=2", "", "is none of 0, 1" },
         { "", "Last-Event-ID: yesterday\r\n", "was never the id of an event" },
+        { "", "Last-Event-ID: 7\r\n", "was never the id of an event" },
     };
     serve(w, (struct api_options){ .live_beat_ms = 60000 });
     for (size_t i = 0; i < COUNT_OF(cases); i++) {
@@ -243,7 +278,7 @@ static void clients_are_limited(void **state)
     serve(w, (struct api_options){ .live = 2, .live_beat_ms = 60000 });
     for (size_t i = 0; i < 2; i++) {
         c[i] = ask(w, "", "");
-        (void)wait_text(&c[i], "id: 0\n\n");
+        (void)wait_text(&c[i], "id: 1.0\n\n");
     }
     for (size_t i = 2; i < 4; i++) {
         c[i] = ask(w, "", "");
@@ -258,7 +293,7 @@ static void clients_are_limited(void **state)
         api_stats(w->api, &stats); /* who goes makes room */
     assert_int_equal(stats.live_refused, 2);
     c[0] = ask(w, "", "");
-    (void)wait_text(&c[0], "id: 0\n\n");
+    (void)wait_text(&c[0], "id: 1.0\n\n");
     client_free(&c[0]);
 }
 
@@ -271,8 +306,8 @@ static void who_stands_still_is_cut_off(void **state)
     memset(octets, 'x', sizeof(octets) - 1);
     serve(w, (struct api_options){ .live_beat_ms = 100, .idle_ms = 1000 });
     struct client deaf = ask(w, "?payload=1", ""), good = ask(w, "?columns=seq", "");
-    (void)wait_text(&deaf, "id: 0\n\n");
-    (void)wait_text(&good, "id: 0\n\n");
+    (void)wait_text(&deaf, "id: 1.0\n\n");
+    (void)wait_text(&good, "id: 1.0\n\n");
     for (size_t i = 0; stats.live > 1; i++) { /* more than the kernel keeps for it */
         for (size_t k = 0; i < 500 && k < 15; k++)
             fake_store_sip(&w->store, NOW, ++w->seq, "big", "INVITE", -1)->payload = fake_slice(octets);
@@ -282,7 +317,7 @@ static void who_stands_still_is_cut_off(void **state)
     }
     rows(w, 1, "BYE");
     char last[64];
-    (void)snprintf(last, sizeof(last), "id: %llu\nevent: message", (unsigned long long)w->seq);
+    (void)snprintf(last, sizeof(last), "id: 1.%llu\nevent: message", (unsigned long long)w->seq);
     (void)wait_text(&good, last);
     client_free(&deaf);
     client_free(&good);
@@ -305,7 +340,7 @@ static void the_end_ends_streams(void **state)
     struct world *w = *state;
     serve(w, (struct api_options){ .live_beat_ms = 60000 });
     struct client c = ask(w, "", "");
-    (void)wait_text(&c, "id: 0\n\n");
+    (void)wait_text(&c, "id: 1.0\n\n");
     api_stop(w->api);
     w->api = NULL;
     while (!c.end)
@@ -321,6 +356,8 @@ int main(void)
         TEST(rows_are_events),
         TEST(silence_is_told),
         TEST(what_was_missed_comes_first),
+        TEST(numbers_lost_in_a_crash_are_new),
+        TEST(another_token_ends_streams),
         TEST(a_search_that_is_not_whole_is_told),
         TEST(skipped_rows_are_told),
         TEST(nonsense_is_refused),
