@@ -126,7 +126,6 @@ static int make_pin(struct store_follower *f, struct lake *lake, struct store_pi
     if (pin == NULL)
         return -ENOMEM;
     pin->lake = lake;
-    pin->files = manifest_pin(lake->manifest);
     pin->groups = calloc(f->count + 1, sizeof(struct group *));
     pin->rows = calloc(f->count + 1, sizeof(*pin->rows));
     *ret = pin;
@@ -222,6 +221,8 @@ static int look(struct lake *lake, struct store_follower *f, size_t max, struct 
     for (size_t i = 0; i < done_count; i++)
         group_unref(done[i]);
     free(done);
+    if (pin != NULL) /* without the lock: a seal takes it under that of the files */
+        pin->files = manifest_pin(lake->manifest);
     *ret_pin = pin;
     return rc;
 }
