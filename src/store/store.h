@@ -153,6 +153,45 @@ struct store_aggregate {
     struct errmsg problem;
 };
 
+/* ------------------------------------------------------------------------------------------------ SQL */
+
+enum store_sql_kind {
+    STORE_SQL_NULL,
+    STORE_SQL_BOOLEAN,
+    STORE_SQL_INTEGER,
+    STORE_SQL_REAL,
+    STORE_SQL_TEXT, /* UTF-8, may have NULs */
+    STORE_SQL_OCTETS,
+    STORE_SQL_TIME /* microseconds since 1970 UTC */
+};
+
+struct store_sql_cell {
+    enum store_sql_kind kind;
+    bool boolean;
+    int64_t number; /* INTEGER, TIME */
+    double real;
+    struct hep_slice octets; /* TEXT, OCTETS; valid during the call */
+};
+
+struct store_sql_column {
+    struct hep_slice name, type; /* valid during the call */
+};
+
+/* A statement that a person typed, over the sealed rows: tables have the names that record_schema() gives. */
+struct store_sql {
+    const char *text; /* one SELECT */
+    uint64_t budget_us;
+    const atomic_bool *cancel;
+    int (*head)(void *arg, const struct store_sql_column *columns, size_t count); /* once; other than 0 ends it */
+    int (*row)(void *arg, const struct store_sql_cell *cells, size_t count);      /* the same */
+    void *arg;
+
+    /* What came out, also after an error. */
+    uint64_t hot_rows;  /* rows of memory, which the statement did not see */
+    int64_t hot_min_us; /* all rows of before that time are sealed; INT64_MAX: all */
+    uint64_t octets_read;
+};
+
 /* A fetched row: cells by column of the table; those that were not asked for are null. Valid during the call. */
 typedef int store_row_fn(void *arg, size_t i, const struct store_ref *ref, const struct record_cell *cells);
 
@@ -278,6 +317,12 @@ struct store_ops {
 
     /* Counts rows by time and value. 0, also when partial; negative: nothing could be done, nothing is to be freed. */
     int (*aggregate)(struct store *s, struct store_pin *pin, struct store_aggregate *aggregate, struct errmsg *err);
+
+    /*
+     * Runs the statement. 0; 1: head() or row() ended it; -EINVAL: it is refused, with a text for who typed it; -ETIME,
+     * -ECANCELED, -ENOMEM (beyond its limits), -ENOTSUP (the store has no SQL, or not now), -EBUSY, -EIO.
+     */
+    int (*sql)(struct store *s, struct store_pin *pin, struct store_sql *sql, struct errmsg *err);
 
     void (*figures)(struct store *s, struct store_figures *ret);
     void (*close)(struct store *s); /* hot rows that are not sealed are given up: the WAL has them */

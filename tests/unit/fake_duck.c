@@ -193,3 +193,19 @@ int duck_query(struct duck *d, const char *sql, const struct duck_value *values,
         (void)errmsg_set(err, "the worker says %d", rc);
     return rc;
 }
+
+int duck_query_script(struct duck *d, const struct duck_script *script, const char *sql, uint64_t timeout_us,
+                      const atomic_bool *cancel, duck_row_fn *row, void *arg, struct duck_stats *stats,
+                      struct errmsg *err)
+{
+    (void)d;
+    (void)script;
+    (void)sql;
+    (void)timeout_us;
+    (void)cancel;
+    (void)row;
+    (void)arg;
+    (void)stats;
+    (void)errmsg_set(err, "the stand-in has no SQL");
+    return DUCK_ERR_UNAVAILABLE;
+}

@@ -147,6 +147,7 @@ static int start_child(struct duck *d, struct duck_child **ret, struct errmsg *e
                                 .temp_max = d->o.temp_max,
                                 .threads = d->o.threads,
                                 .slots = d->o.scans,
+                                .ordered = d->o.ordered,
                                 .any_statement = d->o.any_statement };
     if (make_temp_dir(d->temp_dir, err) != 0)
         return DUCK_ERR_UNAVAILABLE;
@@ -338,25 +339,40 @@ static int check_arguments(const struct duck_value *values, size_t count, struct
     return 0;
 }
 
-int duck_query(struct duck *d, const char *sql, const struct duck_value *values, size_t count, uint64_t timeout_us,
-               const atomic_bool *cancel, duck_row_fn *row, void *arg, struct duck_stats *stats, struct errmsg *err)
+/* q: what was asked for but the time; q->err is set here. */
+static int query(struct duck_talk *q, const char *sql, const struct duck_value *values, size_t count,
+                 uint64_t timeout_us, struct duck_stats *stats, struct errmsg *err)
 {
     uint64_t now = duck_now_us();
     struct errmsg said = { "" };
-    struct duck_talk q = { .d = d, .until = UINT64_MAX, .cancel = cancel, .row = row, .arg = arg, .err = &said };
-    if (timeout_us != 0 && timeout_us < UINT64_MAX - now)
-        q.until = now + timeout_us;
+    q->err = &said;
+    q->until = timeout_us != 0 && timeout_us < UINT64_MAX - now ? now + timeout_us : UINT64_MAX;
     int rc = check_arguments(values, count, &said);
-    if (rc == 0 && (rc = enter(&q)) == 0) {
-        rc = run(&q, sql, values, count);
-        leave(&q);
+    if (rc == 0 && (rc = enter(q)) == 0) {
+        rc = run(q, sql, values, count);
+        leave(q);
     }
-    count_query(d, &q, rc);
+    count_query(q->d, q, rc);
     if (stats != NULL)
-        *stats = q.stats;
+        *stats = q->stats;
     if (rc != 0)
         (void)errmsg_set(err, "%s", said.text);
     return rc;
+}
+
+int duck_query(struct duck *d, const char *sql, const struct duck_value *values, size_t count, uint64_t timeout_us,
+               const atomic_bool *cancel, duck_row_fn *row, void *arg, struct duck_stats *stats, struct errmsg *err)
+{
+    struct duck_talk q = { .d = d, .cancel = cancel, .row = row, .arg = arg };
+    return query(&q, sql, values, count, timeout_us, stats, err);
+}
+
+int duck_query_script(struct duck *d, const struct duck_script *script, const char *sql, uint64_t timeout_us,
+                      const atomic_bool *cancel, duck_row_fn *row, void *arg, struct duck_stats *stats,
+                      struct errmsg *err)
+{
+    struct duck_talk q = { .d = d, .cancel = cancel, .script = script, .row = row, .arg = arg };
+    return query(&q, sql, NULL, 0, timeout_us, stats, err);
 }
 
 pid_t duck_pid(struct duck *d)

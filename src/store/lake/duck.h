@@ -60,6 +60,7 @@ struct duck_options {
     unsigned queue;         /* queries that may wait beyond these [32] */
     size_t result_max;      /* octets of the cells of one result [64 MiB] */
     uint64_t grace_us;      /* for an interrupted query to end before its child is killed [5 s] */
+    bool ordered;           /* results keep the order of what they are made of, at a price */
     bool any_statement;     /* not only SELECT: for tests of the walls behind that one */
 };
 
@@ -120,6 +121,22 @@ void duck_close(struct duck *d);
  */
 int duck_query(struct duck *d, const char *sql, const struct duck_value *values, size_t count, uint64_t timeout_us,
                const atomic_bool *cancel, duck_row_fn *row, void *arg, struct duck_stats *stats, struct errmsg *err);
+
+/* Around a statement that a person typed. */
+struct duck_script {
+    const char *const *before; /* statements of ours that are run first, such as make views; of any kind */
+    size_t before_count;
+    /* Columns of the result, before its rows; texts are valid during the call. Other than 0 ends the query. */
+    int (*head)(void *arg, const struct duck_slice *names, const struct duck_slice *types, size_t count);
+};
+
+/*
+ * As duck_query(), for such a statement: one SELECT without parameters. Values of types that have no enum duck_kind
+ * come as texts.
+ */
+int duck_query_script(struct duck *d, const struct duck_script *script, const char *sql, uint64_t timeout_us,
+                      const atomic_bool *cancel, duck_row_fn *row, void *arg, struct duck_stats *stats,
+                      struct errmsg *err);
 
 /* Process of the child, 0 if there is none at present. */
 pid_t duck_pid(struct duck *d);

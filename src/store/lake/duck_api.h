@@ -111,6 +111,9 @@ typedef void (*duckdb_scalar_function_t)(duckdb_function_info info, duckdb_data_
     X(void, destroy_prepare, (duckdb_prepared_statement *))                                                            \
     X(const char *, prepare_error, (duckdb_prepared_statement))                                                        \
     X(duckdb_statement_type, prepared_statement_type, (duckdb_prepared_statement))                                     \
+    X(idx_t, prepared_statement_column_count, (duckdb_prepared_statement))                                             \
+    X(const char *, prepared_statement_column_name, (duckdb_prepared_statement, idx_t))                                \
+    X(duckdb_type, prepared_statement_column_type, (duckdb_prepared_statement, idx_t))                                 \
     X(idx_t, nparams, (duckdb_prepared_statement))                                                                     \
     X(duckdb_state, bind_null, (duckdb_prepared_statement, idx_t))                                                     \
     X(duckdb_state, bind_boolean, (duckdb_prepared_statement, idx_t, bool))                                            \

@@ -34,6 +34,7 @@ struct duck_talk {
     struct duck *d;
     uint64_t until; /* now_us() at which time is over, UINT64_MAX: never */
     const atomic_bool *cancel;
+    const struct duck_script *script; /* NULL: the statement is ours */
     duck_row_fn *row;
     void *arg;
     struct duck_stats stats;

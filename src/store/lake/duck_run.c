@@ -26,6 +26,20 @@ static int read_values(struct duck_request *q, struct rd *r)
     return 0;
 }
 
+static int read_script(struct duck_request *q, struct rd *r)
+{
+    q->script = rd_u8(r) != 0;
+    if (!q->script)
+        return r->bad ? -1 : 0;
+    q->before_count = rd_u32le(r);
+    if (r->bad || q->before_count > rd_left(r) / 4) /* a text takes 4 octets at least */
+        return -1;
+    q->before = calloc(q->before_count + 1, sizeof(*q->before));
+    for (size_t i = 0; q->before != NULL && i < q->before_count; i++)
+        q->before[i] = duck_get_text(r);
+    return q->before == NULL || r->bad ? -1 : 0;
+}
+
 int duck_request_read(struct duck_request *q, const struct buf *frame)
 {
     struct rd r;
@@ -33,13 +47,14 @@ int duck_request_read(struct duck_request *q, const struct buf *frame)
     rd_init(&r, frame->ptr, frame->len);
     q->number = rd_u64le(&r);
     q->sql = duck_get_text(&r);
-    return r.bad ? -1 : read_values(q, &r);
+    return r.bad || read_values(q, &r) != 0 ? -1 : read_script(q, &r);
 }
 
 void duck_request_free(struct duck_request *q)
 {
     free(q->values);
     free(q->texts);
+    free(q->before);
     *q = (struct duck_request){ .values = NULL };
 }
 
@@ -378,25 +393,160 @@ static int execute(struct duck_run *r, duckdb_prepared_statement p, struct errms
     return rc;
 }
 
+/* ------------------------------------------------------------------------------------------------ scripts */
+
+static const char *type_name(duckdb_type type)
+{
+    static const struct {
+        duckdb_type type;
+        const char *name;
+    } names[] = {
+#define NAME(type) { DUCKDB_TYPE_##type, #type }
+        NAME(BOOLEAN),
+        NAME(TINYINT),
+        NAME(SMALLINT),
+        NAME(INTEGER),
+        NAME(BIGINT),
+        NAME(UTINYINT),
+        NAME(USMALLINT),
+        NAME(UINTEGER),
+        NAME(UBIGINT),
+        NAME(FLOAT),
+        NAME(DOUBLE),
+        NAME(TIMESTAMP),
+        NAME(HUGEINT),
+        NAME(VARCHAR),
+        NAME(BLOB),
+        NAME(DECIMAL),
+        { DUCKDB_TYPE_TIMESTAMP_TZ, "TIMESTAMP WITH TIME ZONE" },
+#undef NAME
+    };
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+        if (names[i].type == type)
+            return names[i].name;
+    return NULL; /* not delivered */
+}
+
+static void put_head(struct duck_run *r, duckdb_prepared_statement p)
+{
+    size_t count = (size_t)r->api->prepared_statement_column_count(p);
+    size_t start = duck_frame_begin(r->out, DUCK_FRAME_HEAD);
+    duck_put_u32(r->out, (uint32_t)count);
+    for (size_t i = 0; i < count; i++) {
+        const char *name = r->api->prepared_statement_column_name(p, i);
+        const char *type = type_name(r->api->prepared_statement_column_type(p, i));
+        duck_put_text(r->out, name != NULL ? name : "", name != NULL ? strlen(name) : 0);
+        duck_put_text(r->out, type != NULL ? type : "VARCHAR", strlen(type != NULL ? type : "VARCHAR"));
+        r->api->free((void *)(uintptr_t)name);
+    }
+    duck_frame_end(r->out, start);
+}
+
+static bool needs_casts(const struct duck_api *api, duckdb_prepared_statement p)
+{
+    size_t count = (size_t)api->prepared_statement_column_count(p);
+    for (size_t i = 0; i < count; i++)
+        if (type_name(api->prepared_statement_column_type(p, i)) == NULL)
+            return true;
+    return false;
+}
+
+/* The statement within one that casts what we do not deliver. NULL: out of memory. */
+static char *casting(const struct duck_api *api, duckdb_prepared_statement p, const char *sql)
+{
+    size_t count = (size_t)api->prepared_statement_column_count(p), len = strlen(sql);
+    struct buf b;
+    buf_init(&b, DUCK_QUERY_MAX + (64u << 10));
+    while (len > 0 && strchr("; \t\r\n", sql[len - 1]) != NULL)
+        len--;
+    buf_puts(&b, "SELECT ");
+    for (size_t i = 0; i < count; i++)
+        buf_printf(&b,
+                   type_name(api->prepared_statement_column_type(p, i)) != NULL ? "%sc%zu" : "%sCAST(c%zu AS VARCHAR)",
+                   i == 0 ? "" : ", ", i);
+    buf_puts(&b, " FROM (\n");
+    buf_put(&b, sql, len);
+    buf_puts(&b, "\n) AS t(");
+    for (size_t i = 0; i < count; i++)
+        buf_printf(&b, "%sc%zu", i == 0 ? "" : ", ", i);
+    buf_puts(&b, ")");
+    buf_putc(&b, '\0');
+    char *text = b.failed ? NULL : strdup((const char *)b.ptr);
+    buf_free(&b);
+    return text;
+}
+
+static int check_type(const struct duck_run *r, duckdb_prepared_statement p, struct errmsg *err)
+{
+    if (r->any_statement || r->api->prepared_statement_type(p) == DUCKDB_STATEMENT_TYPE_SELECT)
+        return 0;
+    return fail(DUCK_ERR_SQL, err, "only SELECT is run");
+}
+
+/* Puts another statement in the place of *p: the same with casts. Where that cannot be said *p stays. */
+static int add_casts(struct duck_run *r, duckdb_prepared_statement *p, const char *sql, struct errmsg *err)
+{
+    duckdb_prepared_statement wide = NULL;
+    char *text = casting(r->api, *p, sql);
+    if (text == NULL)
+        return fail(DUCK_ERR_MEMORY, err, "out of memory");
+    bool done = r->api->prepare(r->connection, text, &wide) == DuckDBSuccess && check_type(r, wide, err) == 0;
+    free(text);
+    if (done) {
+        duckdb_prepared_statement narrow = *p;
+        *p = wide;
+        wide = narrow;
+    }
+    r->api->destroy_prepare(&wide);
+    return 0;
+}
+
+static int run_before(struct duck_run *r, const struct duck_request *q, struct errmsg *err)
+{
+    struct duck_run ours = *r;
+    int rc = 0;
+    ours.any_statement = true;
+    for (size_t i = 0; i < q->before_count && rc == 0; i++) {
+        const struct duck_request before = { .sql = q->before[i] };
+        rc = duck_run(&ours, &before, err);
+        buf_reset(r->out); /* the count of rows that a statement gives */
+    }
+    return rc;
+}
+
+/* ------------------------------------------------------------------------------------------------ statements */
+
+static int prepare(struct duck_run *r, const struct duck_request *q, const char *sql, duckdb_prepared_statement *ret,
+                   struct errmsg *err)
+{
+    if (r->api->prepare(r->connection, sql, ret) != DuckDBSuccess)
+        return fail_text(err, r->api->prepare_error(*ret));
+    int rc = check_type(r, *ret, err);
+    if (rc == 0)
+        rc = bind_all(r->api, *ret, q, err);
+    if (rc != 0 || !q->script)
+        return rc;
+    put_head(r, *ret);
+    return needs_casts(r->api, *ret) ? add_casts(r, ret, sql, err) : 0;
+}
+
+// NOLINTNEXTLINE(misc-no-recursion) -- once, for what comes before a script
 int duck_run(struct duck_run *r, const struct duck_request *q, struct errmsg *err)
 {
-    const struct duck_api *api = r->api;
     duckdb_prepared_statement p = NULL;
+    int rc = run_before(r, q, err);
     char *sql = malloc(q->sql.len + 1);
     if (sql == NULL)
         return fail(DUCK_ERR_MEMORY, err, "out of memory");
     memcpy(sql, q->sql.ptr, q->sql.len);
     sql[q->sql.len] = '\0';
-    int rc = 0;
-    if (api->prepare(r->connection, sql, &p) != DuckDBSuccess)
-        rc = fail_text(err, api->prepare_error(p));
-    else if (!r->any_statement && api->prepared_statement_type(p) != DUCKDB_STATEMENT_TYPE_SELECT)
-        rc = fail(DUCK_ERR_SQL, err, "only SELECT is run");
-    else
-        rc = bind_all(api, p, q, err);
+    if (rc == 0)
+        rc = prepare(r, q, sql, &p, err);
     if (rc == 0)
         rc = execute(r, p, err);
-    api->destroy_prepare(&p);
+    else
+        buf_reset(r->out);
+    r->api->destroy_prepare(&p);
     free(sql);
     return rc;
 }

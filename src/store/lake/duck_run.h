@@ -19,7 +19,10 @@ struct duck_request {
     struct duck_slice sql;
     struct duck_value *values; /* on the heap */
     size_t count;
-    struct duck_slice *texts; /* of values of kind DUCK_TEXTS, on the heap */
+    struct duck_slice *texts;  /* of values of kind DUCK_TEXTS, on the heap */
+    bool script;               /* a person typed it */
+    struct duck_slice *before; /* of a script: statements to be run first, on the heap */
+    size_t before_count;
 };
 
 /* 0, or -1 for a frame that is malformed or out of memory. Freed by duck_request_free() in any case. */

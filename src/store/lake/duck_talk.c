@@ -109,6 +109,25 @@ static int take_rows(struct duck_talk *q, const struct buf *body)
     return rc;
 }
 
+static int take_head(struct duck_talk *q, const struct buf *body)
+{
+    struct duck_slice names[256], types[256];
+    struct rd r;
+    rd_init(&r, body->ptr, body->len);
+    uint32_t count = rd_u32le(&r);
+    if (r.bad || q->script == NULL || count > sizeof(names) / sizeof(names[0]))
+        return DUCK_WIRE_MALFORMED;
+    for (uint32_t i = 0; i < count; i++) {
+        names[i] = duck_get_text(&r);
+        types[i] = duck_get_text(&r);
+    }
+    if (r.bad)
+        return DUCK_WIRE_MALFORMED;
+    if (q->reason == 0 && q->script->head != NULL && q->script->head(q->arg, names, types, count) != 0)
+        interrupt(q, DUCK_ERR_STOPPED);
+    return 0;
+}
+
 static int take_end(struct duck_talk *q, const struct buf *body)
 {
     struct rd r;
@@ -137,6 +156,12 @@ static int send_query(struct duck_talk *q, const char *sql, const struct duck_va
     duck_put_u32(&b, (uint32_t)count);
     for (size_t i = 0; i < count; i++)
         duck_put_value(&b, &values[i]);
+    duck_put_u8(&b, q->script != NULL);
+    if (q->script != NULL) {
+        duck_put_u32(&b, (uint32_t)q->script->before_count);
+        for (size_t i = 0; i < q->script->before_count; i++)
+            duck_put_text(&b, q->script->before[i], strlen(q->script->before[i]));
+    }
     duck_frame_end(&b, start);
     int rc = DUCK_ERR_LIMIT;
     if (b.failed)
@@ -154,10 +179,12 @@ static int read_answer(struct duck_talk *q, bool *ret_ended)
     enum duck_frame type = DUCK_FRAME_ROWS;
     int rc = 0;
     buf_init(&body, DUCK_FRAME_MAX + 1);
-    while (rc == 0 && type == DUCK_FRAME_ROWS) {
+    while (rc == 0 && (type == DUCK_FRAME_ROWS || type == DUCK_FRAME_HEAD)) {
         rc = duck_receive(q->child->slots[q->slot], &body, &type, wait_child, q);
         if (rc == 0 && type == DUCK_FRAME_ROWS)
             rc = take_rows(q, &body);
+        else if (rc == 0 && type == DUCK_FRAME_HEAD)
+            rc = take_head(q, &body);
     }
     if (rc == 0) {
         rc = type == DUCK_FRAME_END ? take_end(q, &body) : DUCK_WIRE_MALFORMED;

@@ -95,6 +95,7 @@ void duck_put_hello(struct buf *b, const struct duck_hello *h)
     duck_put_u64(b, h->temp_max);
     duck_put_u32(b, h->threads);
     duck_put_u32(b, h->slots);
+    duck_put_u8(b, h->ordered);
     duck_put_u8(b, h->any_statement);
 }
 
@@ -164,6 +165,7 @@ int duck_get_hello(struct rd *r, struct duck_hello *h)
     h->temp_max = rd_u64le(r);
     h->threads = rd_u32le(r);
     h->slots = rd_u32le(r);
+    h->ordered = rd_u8(r) != 0;
     h->any_statement = rd_u8(r) != 0;
     return r->bad || h->slots == 0 || h->slots > DUCK_SCANS_MAX ? -1 : 0;
 }

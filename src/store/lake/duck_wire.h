@@ -19,10 +19,11 @@
 enum duck_frame {
     DUCK_FRAME_HELLO = 1, /* struct duck_hello */
     DUCK_FRAME_READY,     /* i32 error, u32 ABI of Landlock, text: version of DuckDB or what went wrong */
-    DUCK_FRAME_QUERY,     /* u64 number, text SQL, u32 count, values */
+    DUCK_FRAME_QUERY,     /* u64 number, text SQL, u32 count, values, u8 is a script; then u32 count, texts before it */
     DUCK_FRAME_ROWS,      /* u32 rows, u32 columns, values */
     DUCK_FRAME_END,       /* i32 error, u64 octets read, u64 CPU us, u64 values given up, text */
-    DUCK_FRAME_INTERRUPT  /* u32 slot, u64 number */
+    DUCK_FRAME_INTERRUPT, /* u32 slot, u64 number */
+    DUCK_FRAME_HEAD       /* of a script, before ROWS: u32 columns, texts: name and type of each */
 };
 
 #define DUCK_HEAD      5
@@ -37,7 +38,7 @@ struct duck_hello {
     struct duck_slice lake_dir, temp_dir, library; /* library: empty to search */
     uint64_t memory, address_space, temp_max;
     uint32_t threads, slots;
-    bool any_statement;
+    bool ordered, any_statement;
 };
 
 /* Writing: begin, put, end. A buffer may hold several frames; its `failed` tells of one that does not fit. */

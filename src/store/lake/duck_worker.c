@@ -188,7 +188,7 @@ static int configure(const struct worker *w, const struct duck_hello *h, const c
                      { "threads", "1" }, /* more when Landlock holds */
                      { "temp_directory", temp_dir },
                      { "max_temp_directory_size", temp_max },
-                     { "preserve_insertion_order", "false" } };
+                     { "preserve_insertion_order", h->ordered ? "true" : "false" } };
     for (size_t i = 0; i < sizeof(settings) / sizeof(settings[0]); i++)
         if (w->api.set_config(config, settings[i].name, settings[i].value) != DuckDBSuccess)
             return errmsg_set(err, "DuckDB does not know the setting %s", settings[i].name);

@@ -23,7 +23,8 @@ struct lake {
     struct catalog *catalog;
     bool always_duck;     /* for tests and benchmarks: DuckDB does what the page reader could */
     struct duck *duck;    /* NULL until the first scan needs it */
-    pthread_mutex_t lock; /* of what is below */
+    struct duck *typed_duck; /* the same for what people typed */
+    pthread_mutex_t lock;    /* of what is below */
     struct store_retention retention;
     struct store_figures count; /* the counters in it */
     struct {
@@ -54,13 +55,14 @@ struct store_pin {
 /* Tells the caller of lake_open(); path may be NULL. */
 void lake_event(const struct lake *lake, const char *what, const char *path, const char *text);
 
-/* scan.c, fetch.c, aggregate.c, tend.c: behind store_ops. */
+/* scan.c, fetch.c, aggregate.c, typed.c, tend.c: behind store_ops. */
 int lake_scan(struct store *store, struct store_pin *pin, struct store_scan *s, struct errmsg *err);
 int lake_fetch(struct store *s, struct store_pin *pin, const struct store_ref *refs, size_t n,
                const struct store_columns *columns, store_row_fn *row, void *arg, size_t *ret_failed,
                struct errmsg *err);
 bool lake_span(struct store *s, struct store_pin *pin, unsigned tables, int64_t *ret_min, int64_t *ret_max);
 int lake_aggregate(struct store *s, struct store_pin *pin, struct store_aggregate *q, struct errmsg *err);
+int lake_sql(struct store *s, struct store_pin *pin, struct store_sql *q, struct errmsg *err);
 int lake_tend(struct store *s, int64_t now_us, struct errmsg *err);
 
 /* follow.c */

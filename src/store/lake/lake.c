@@ -155,16 +155,18 @@ static void figures(struct store *s, struct store_figures *ret)
     struct duck_counters counters;
     pthread_mutex_lock(&lake->lock);
     *ret = lake->count;
-    struct duck *duck = lake->duck;
+    struct duck *const workers[] = { lake->duck, lake->typed_duck };
     pthread_mutex_unlock(&lake->lock);
     count_files(lake, ret);
     count_hot(lake, ret);
     count_disk(lake, ret);
-    if (duck == NULL)
-        return;
-    duck_counters(duck, &counters);
-    ret->worker_rss = counters.rss;
-    ret->worker_restarts = counters.starts > 0 ? counters.starts - 1 : 0;
+    for (size_t i = 0; i < 2; i++) {
+        if (workers[i] == NULL)
+            continue;
+        duck_counters(workers[i], &counters);
+        ret->worker_rss += counters.rss;
+        ret->worker_restarts += counters.starts > 0 ? counters.starts - 1 : 0;
+    }
 }
 
 static void retain(struct store *s, const struct store_retention *retention)
@@ -183,6 +185,7 @@ static void lake_close(struct store *s)
     if (lake == NULL)
         return;
     duck_close(lake->duck);
+    duck_close(lake->typed_duck);
     catalog_close(lake->catalog);
     hot_close(lake->hot);
     manifest_close(lake->manifest);
@@ -215,6 +218,7 @@ static const struct store_ops ops = {
     .unfollow = lake_unfollow,
     .follow_next = lake_follow_next,
     .match = lake_match,
+    .sql = lake_sql,
     .figures = figures,
     .close = lake_close,
 };

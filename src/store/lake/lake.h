@@ -14,6 +14,7 @@
  * aggregate, agg*  rows counted by time and value
  * fetch            values of rows out of groups and single pages
  * merge, join      small files into large ones
+ * typed            SQL that people typed, in a query worker of its own
  * retain, tend     old files out; what is to be done from time to time
  * duck*            the child process that runs DuckDB
  */
