@@ -118,6 +118,7 @@ static int start(struct api *a, const struct api_options *o, struct errmsg *err)
     unsigned connections = or_default(o->max_connections, 64);
     if (api_gate_init(&a->gate, or_default(o->searches, 2), or_default(o->waiting, 16),
                       or_default(o->waiting_ms, 10000)) != 0 ||
+        api_gate_init(&a->sql_gate, 1, 4, or_default(o->waiting_ms, 10000)) != 0 ||
         pthread_rwlock_init(&a->token_lock, NULL) != 0)
         return errmsg_set(err, "out of memory");
     int rc = api_conns_start(&a->conns, connections, &a->gate);
@@ -139,6 +140,7 @@ int api_start(struct api **ret, const struct api_options *options, struct errmsg
     filter_rules_default(&a->numbers);
     if (options->numbers != NULL)
         a->numbers = *options->numbers;
+    a->sql = options->sql;
     a->request_ms = or_default(options->request_ms, 10000);
     a->idle_ms = or_default(options->idle_ms, 30000);
     a->answer_ms = or_default(options->answer_ms, 600000);
@@ -161,6 +163,7 @@ void api_stop(struct api *a)
         api_gate_close(&a->gate);
         if (a->live != NULL)
             live_stop(a->live);
+        api_gate_close(&a->sql_gate);
         api_conns_shut(&a->conns);
         MHD_stop_daemon(a->daemon);
         if (fd >= 0)
@@ -169,6 +172,7 @@ void api_stop(struct api *a)
     api_conns_stop(&a->conns);
     live_close(a->live);
     api_gate_free(&a->gate);
+    api_gate_free(&a->sql_gate);
     (void)pthread_rwlock_destroy(&a->token_lock);
     memset(a->token, 0, sizeof(a->token));
     free(a);

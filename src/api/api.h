@@ -11,6 +11,7 @@
  *   page/     the page at /, built in by cmake/embed.cmake
  *   gate      at most so many searches at once, the others wait in a bounded queue
  *   conn      connections: time limits, and who went away while a search ran
+ *   route_sql one statement at a time, with turns of its own
  *   health    reasons not to be well
  *   live      (query/live.h) rows as they come, to clients that stay
  *   importer  frames of files into the store, each body once; has no HTTP in it
@@ -81,6 +82,7 @@ struct api_options {
     unsigned searches;        /* at once [2] */
     unsigned waiting;         /* for their turn; further ones are refused [16] */
     unsigned waiting_ms;      /* how long they wait [10000] */
+    bool sql;                 /* SQL is answered */
     unsigned search_ms;       /* time of a search, unless it asks for less [30000] */
     unsigned live;            /* clients of /api/v1/live at once [32] */
     unsigned live_beat_ms;    /* between words to one for which there is nothing [15000] */

@@ -75,10 +75,11 @@ struct api {
     struct MHD_Daemon *daemon;
     struct api_sources sources;
     struct filter_rules numbers;
-    struct api_gate gate;
     struct live *live; /* NULL: there is no store */
     unsigned live_beat_ms;
     unsigned long long live_start; /* of this server, in the ids of its events */
+    struct api_gate gate, sql_gate;
+    bool sql; /* SQL is answered */
     struct api_conns conns;
     unsigned request_ms, idle_ms, answer_ms;
     atomic_uint search_ms;
@@ -252,6 +253,10 @@ void api_get_fields(struct api_request *r, struct api_reply *reply);
 void api_get_metrics(struct api_request *r, struct api_reply *reply);
 void api_get_senders(struct api_request *r, struct api_reply *reply);
 void api_post_import(struct api_request *r, struct api_reply *reply);
+void api_post_sql(struct api_request *r, struct api_reply *reply);
+bool api_sql_begin(struct api_request *r, struct api_reply *reply);
+unsigned api_sql_body(struct api_request *r, const void *data, size_t len);
+void api_sql_end(struct api_request *r);
 bool api_import_begin(struct api_request *r, struct api_reply *reply);
 unsigned api_import_body(struct api_request *r, const void *data, size_t len);
 void api_import_end(struct api_request *r);

@@ -7,6 +7,7 @@ static const char *const search_params[] = { "q",       "from",    "to",    "lim
 static const char *const live_params[] = { "q", "columns", "payload", "rate", NULL };
 static const char *const counts_params[] = { "q", "from", "to", "interval", "by", "top", "timeout", NULL };
 static const char *const values_params[] = { "field", "prefix", "q", "from", "to", "limit", "timeout", NULL };
+static const char *const sql_params[] = { "limit", "timeout", NULL };
 static const char *const flow_params[] = { "call_id", "from",    "to",     "limit", "after",
                                            "columns", "payload", "format", NULL };
 static const char *const message_params[] = { "seq", "ts", "raw", NULL };
@@ -36,6 +37,13 @@ static const struct api_route routes[] = {
     { .path = "/api/v1/message", .method = "GET", .params = message_params, .handle = api_get_message },
     { .path = "/api/v1/export", .method = "GET", .params = export_params, .handle = api_get_export },
     { .path = "/api/v1/senders", .method = "GET", .params = senders_params, .handle = api_get_senders },
+    { .path = "/api/v1/sql",
+      .method = "POST",
+      .params = sql_params,
+      .handle = api_post_sql,
+      .begin = api_sql_begin,
+      .body = api_sql_body,
+      .end = api_sql_end },
     { .path = "/api/v1/import",
       .method = "POST",
       .handle = api_post_import,

@@ -68,7 +68,7 @@ static uint64_t node_of(const struct conf *c)
  */
 static size_t hot_limit(const struct conf *c)
 {
-    uint64_t fixed = BASE_MEMORY + 2 * c->query_memory;
+    uint64_t fixed = BASE_MEMORY + (c->query_sql ? 4 : 2) * c->query_memory; /* SQL has a worker of its own */
     uint64_t left = c->memory > fixed ? (c->memory - fixed) / 2 : 0;
     return left > HOT_LEAST ? (size_t)left : HOT_LEAST;
 }
@@ -245,6 +245,7 @@ static int open_api(struct server *s, struct errmsg *err)
         .searches = (unsigned)c->query_scans,
         .search_ms = (unsigned)(c->query_timeout_us / 1000),
         .numbers = &numbers,
+        .sql = c->query_sql,
         .sources = { .store = s->store,
                      .importer = s->importer,
                      .version = HEPCAT_VERSION,

@@ -114,6 +114,8 @@
       "a search that takes longer ends with what it has") \
     K(query_scans, "query.scans", NUMBER, "2", 1, 64, NULL, RESTART, \
       "searches at the same time; further ones wait") \
+    K(query_sql, "query.sql", BOOL, "false", 0, 0, NULL, RESTART, \
+      "read-only SQL by POST /api/v1/sql, in a process of its own with as much memory as searches") \
     K(query_temp_max, "query.temp_max", SIZE, "1GiB", 0, CONF_TIB(64), NULL, RESTART, \
       "disk space that searches may use for a while") \
     \

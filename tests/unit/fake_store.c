@@ -1,6 +1,7 @@
 #include "fake_store.h"
 
 #include <errno.h>
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
@@ -317,6 +318,33 @@ static int fake_aggregate(struct store *s, struct store_pin *pin, struct store_a
     return 0;
 }
 
+/* ------------------------------------------------------------------------------------------------ SQL */
+
+/* Whatever the statement: its text, then a row of each kind of value. */
+static int fake_sql(struct store *s, struct store_pin *pin, struct store_sql *q, struct errmsg *err)
+{
+    struct fake_store *f = (struct fake_store *)s;
+    const struct store_sql_column columns[] = { { fake_slice("a"), fake_slice("VARCHAR") },
+                                                { fake_slice("b"), fake_slice("BIGINT") } };
+    const struct store_sql_cell rows[][2] = {
+        { { .kind = STORE_SQL_TEXT, .octets = fake_slice(q->text) }, { .kind = STORE_SQL_INTEGER, .number = -5 } },
+        { { .kind = STORE_SQL_OCTETS, .octets = { (const uint8_t *)"\xff", 1 } }, { .kind = STORE_SQL_NULL } },
+        { { .kind = STORE_SQL_TIME, .number = 0 }, { .kind = STORE_SQL_REAL, .real = 1.5 } },
+        { { .kind = STORE_SQL_BOOLEAN, .boolean = true }, { .kind = STORE_SQL_REAL, .real = HUGE_VAL } },
+    };
+    q->hot_rows = pin->count;
+    q->hot_min_us = 1000000;
+    q->octets_read = 7;
+    if (f->sql_error != 0) {
+        (void)errmsg_set(err, "the fake store was told to fail");
+        return f->sql_error;
+    }
+    int rc = q->head(q->arg, columns, 2);
+    for (size_t i = 0; i < 4 && rc == 0; i++)
+        rc = q->row(q->arg, rows[i], 2);
+    return rc != 0;
+}
+
 /* ------------------------------------------------------------------------------------------------ fetch */
 
 static int fake_fetch(struct store *s, struct store_pin *pin, const struct store_ref *refs, size_t n,
@@ -434,6 +462,7 @@ static const struct store_ops fake_ops = {
     .match = fake_match,
     .span = fake_span,
     .aggregate = fake_aggregate,
+    .sql = fake_sql,
 };
 
 void fake_store_init(struct fake_store *f)

@@ -19,7 +19,7 @@ struct fake_store {
     size_t behind; /* of these, that they are told as passed over */
 
     /* What is to go wrong. */
-    int pin_error, scan_error, fetch_error; /* negative errno */
+    int pin_error, scan_error, fetch_error, sql_error; /* negative errno */
     bool inexact;                           /* scans say that they are partial */
     bool hang;                              /* scans wait until they are cancelled or this is cleared */
     uint64_t damaged_seq;                   /* this row cannot be fetched */

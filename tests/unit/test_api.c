@@ -702,6 +702,89 @@ static void fields_are_listed(void **state)
     json_decref(j);
 }
 
+static json_t *post_sql(const struct world *w, const char *query, const char *type, const char *body, int status)
+{
+    char request[1024];
+    struct answer a;
+    json_error_t err;
+    int fd = dial(w);
+    (void)snprintf(
+        request, sizeof(request),
+        "POST /api/v1/sql%s HTTP/1.0\r\nHost: localhost\r\nContent-Type: %s\r\nContent-Length: %zu\r\n\r\n%s", query,
+        type, strlen(body), body);
+    say(fd, request);
+    read_all(fd, &a);
+    if (a.status != status)
+        fail_msg("%s: %s", body, a.text);
+    json_t *j = json_loadb(a.body, a.body_len, 0, &err);
+    assert_non_null(j);
+    answer_free(&a);
+    return j;
+}
+
+static void sql_answers(void **state)
+{
+    struct world *w = *state;
+    struct api_options o = usual(w);
+    o.sql = true;
+    serve(w, &o);
+    json_t *j = post_sql(w, "", "text/plain; charset=utf-8", "SELECT 1", 200);
+    char *rows = json_dumps(json_object_get(j, "rows"), JSON_COMPACT);
+    assert_string_equal(rows, "[[\"SELECT 1\",-5],[{\"base64\":\"/w==\"},null],[\"1970-01-01T00:00:00.000000Z\",1.5],"
+                              "[true,\"Infinity\"]]");
+    free(rows);
+    assert_int_equal(number(j, "count"), 4);
+    assert_int_equal(number(j, "in_memory"), 5);
+    assert_string_equal(text(j, "sealed_until"), "1970-01-01T00:00:01.000000Z");
+    assert_string_equal(text(json_array_get(json_object_get(j, "columns"), 1), "type"), "BIGINT");
+    assert_true(json_is_false(json_object_get(j, "truncated")));
+    json_decref(j);
+    j = post_sql(w, "?limit=2&timeout=1", "application/sql", "SELECT 1", 200);
+    assert_int_equal(number(j, "count"), 2);
+    assert_true(json_is_true(json_object_get(j, "truncated")));
+    json_decref(j);
+    j = post_sql(w, "", "application/json", "{\"sql\":\"SELECT 2\",\"limit\":4}", 200);
+    assert_int_equal(number(j, "count"), 4);
+    assert_true(json_is_false(json_object_get(j, "truncated")));
+    json_decref(j);
+    static const struct {
+        const char *query, *type, *body;
+        int status;
+    } bad[] = {
+        { "", "text/plain", "", 400 },
+        { "", "text/html", "SELECT 1", 415 },
+        { "?limit=0", "text/plain", "SELECT 1", 400 },
+        { "?limit=100001", "text/plain", "SELECT 1", 400 },
+        { "?timeout=x", "text/plain", "SELECT 1", 400 },
+        { "?q=x", "text/plain", "SELECT 1", 400 },
+        { "", "application/json", "SELECT 1", 400 },
+        { "", "application/json", "{}", 400 },
+        { "", "application/json", "{\"sql\":1}", 400 },
+        { "", "application/json", "{\"sql\":\"SELECT 1\",\"limit\":0}", 400 },
+        { "", "application/json", "{\"sql\":\"SELECT 1\",\"more\":0}", 400 },
+        { "", "application/json", "{\"sql\":\"SELECT \\u0000 1\"}", 400 },
+    };
+    for (size_t i = 0; i < COUNT_OF(bad); i++)
+        json_decref(post_sql(w, bad[i].query, bad[i].type, bad[i].body, bad[i].status));
+    static const struct {
+        int error, status;
+    } errors[] = { { -EINVAL, 400 },  { -ETIME, 422 }, { -ENOMEM, 422 },
+                   { -ENOTSUP, 503 }, { -EBUSY, 503 }, { -EIO, 500 } };
+    for (size_t i = 0; i < COUNT_OF(errors); i++) {
+        w->store.sql_error = errors[i].error;
+        json_decref(post_sql(w, "", "text/plain", "SELECT 1", errors[i].status));
+    }
+    json_decref(get_json(w, "/api/v1/sql", 405));
+}
+
+static void sql_is_off(void **state)
+{
+    struct world *w = *state;
+    struct api_options o = usual(w);
+    serve(w, &o);
+    json_decref(post_sql(w, "", "text/plain", "SELECT 1", 403));
+}
+
 static void nonsense_is_refused(void **state)
 {
     struct world *w = *state;
@@ -1147,6 +1230,8 @@ int main(void)
         TEST(counts_of_nothing),
         TEST(values_answer),
         TEST(fields_are_listed),
+        TEST(sql_answers),
+        TEST(sql_is_off),
         TEST(nonsense_is_refused),
         TEST(methods_are_few),
         TEST(long_requests_have_an_end),
