@@ -118,7 +118,7 @@ class Description(lib.Case):
         for path, method, operation in api.operations():
             for response in operation["responses"].values():
                 for media in resolve(api.doc, response).get("content", {}).values():
-                    if "example" in media:
+                    if "example" in media and "schema" in media:
                         api.check(media["schema"], media["example"])
             for parameter in api.parameters(operation):
                 if "example" in parameter:

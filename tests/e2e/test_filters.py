@@ -97,6 +97,7 @@ class Filters(lib.Case):
             finally:
                 for tail in tails:
                     tail.close()
+                lib.wait_for(lambda: server.metric("hepcat_live_clients") == 0, "the streams' ends")
 
 
 class Tail:
@@ -144,6 +145,9 @@ class Tail:
         return ids(self.found)
 
     def close(self) -> None:
+        self.socket.shutdown(socket.SHUT_RDWR)
+        self.thread.join(lib.TIMEOUT)
+        self.stream.close()
         self.socket.close()
 
 
