@@ -15,11 +15,11 @@ struct duck_waiter {
 struct duck {
     struct duck_options o;
     char *lake_dir, *temp_dir, *library, *executable;
-    pthread_mutex_t start_lock;        /* held while a child starts; taken before `lock` */
-    pthread_mutex_t lock;              /* the rest */
-    pthread_cond_t turn;               /* somebody else may be next */
-    struct duck_child *child;          /* for new queries; NULL: none yet, or the last one ended */
-    TAILQ_HEAD(, duck_waiter) waiters; /* the longest waiting first */
+    pthread_mutex_t start_lock;                    /* held while a child starts; taken before `lock` */
+    pthread_mutex_t lock;                          /* the rest */
+    pthread_cond_t turn;                           /* somebody else may be next */
+    struct duck_child *child;                      /* for new queries; NULL: none yet, or the last one ended */
+    TAILQ_HEAD(duck_waiters, duck_waiter) waiters; /* the longest waiting first */
     unsigned waiting, running;
     bool busy[DUCK_SCANS_MAX];
     uint64_t next_number;

@@ -115,7 +115,7 @@ int manifest_log_append(struct manifest_log *l, uint64_t node, const struct mani
 struct manifest_readers {
     int file; /* dir/READERS; -1: not there */
     pthread_mutex_t lock;
-    STAILQ_HEAD(, waiting) waiting; /* the oldest first */
+    TAILQ_HEAD(waiting_list, waiting) waiting; /* the oldest first */
     size_t count;
     uint64_t octets;
 };

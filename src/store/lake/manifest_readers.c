@@ -17,7 +17,7 @@
 #define LOCK_PAUSE   10000000 /* ns */
 
 struct waiting {
-    STAILQ_ENTRY(waiting) link;
+    TAILQ_ENTRY(waiting) link;
     int64_t until_ms;
     uint64_t octets;
     char path[];
@@ -60,7 +60,7 @@ void manifest_readers_open(struct manifest *m)
 void manifest_readers_init(struct manifest *m)
 {
     m->readers.file = -1;
-    STAILQ_INIT(&m->readers.waiting);
+    TAILQ_INIT(&m->readers.waiting);
     pthread_mutex_init(&m->readers.lock, NULL);
 }
 
@@ -69,8 +69,8 @@ void manifest_readers_close(struct manifest *m)
 {
     struct manifest_readers *r = &m->readers;
     struct waiting *w;
-    while ((w = STAILQ_FIRST(&r->waiting)) != NULL) {
-        STAILQ_REMOVE_HEAD(&r->waiting, link);
+    while ((w = TAILQ_FIRST(&r->waiting)) != NULL) {
+        TAILQ_REMOVE(&r->waiting, w, link);
         free(w);
     }
     if (r->file >= 0)
@@ -115,7 +115,7 @@ static bool let_wait(struct manifest *m, const char *path, uint64_t octets)
         return false;
     *w = (struct waiting){ .until_ms = now_ms() + PATIENCE_MS, .octets = octets };
     memcpy(w->path, path, len);
-    STAILQ_INSERT_TAIL(&r->waiting, w, link);
+    TAILQ_INSERT_TAIL(&r->waiting, w, link);
     r->count++;
     r->octets += octets;
     return true;
@@ -139,8 +139,8 @@ void manifest_tend(struct manifest *m, bool at_once)
     struct waiting *w;
     pthread_mutex_lock(&r->lock);
     bool none = r->count > 0 && lock_out(m);
-    while ((w = STAILQ_FIRST(&r->waiting)) != NULL && (none || at_once || now_ms() >= w->until_ms)) {
-        STAILQ_REMOVE_HEAD(&r->waiting, link);
+    while ((w = TAILQ_FIRST(&r->waiting)) != NULL && (none || at_once || now_ms() >= w->until_ms)) {
+        TAILQ_REMOVE(&r->waiting, w, link);
         unlink_now(m, w->path);
         r->count--;
         r->octets -= w->octets;

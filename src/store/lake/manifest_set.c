@@ -171,9 +171,10 @@ static void *copy_of(const void *from, size_t n, size_t size)
 /* References are taken once nothing can fail any more: until then the set only borrows. */
 int manifest_set_apply(const struct manifest_pin *old, const struct manifest_change *c, struct manifest_pin **ret)
 {
+    const size_t remove_count = c->remove_count;
     size_t made = 0;
     struct manifest_node **add = calloc(c->add_count + 1, sizeof(struct manifest_node *));
-    const char **remove = copy_of(c->remove, c->remove_count, sizeof(*remove));
+    const char **remove = copy_of(c->remove, remove_count, sizeof(*remove));
     struct manifest_pin *set = calloc(1, sizeof(*set) + (old->count + c->add_count) * sizeof(struct manifest_node *));
     int rc = add == NULL || remove == NULL || set == NULL ? -ENOMEM : 0;
     if (rc != 0)
@@ -183,9 +184,9 @@ int manifest_set_apply(const struct manifest_pin *old, const struct manifest_cha
     rc = make_nodes(c, add, &made);
     if (rc != 0)
         goto out;
-    if (c->remove_count > 1)
-        qsort(remove, c->remove_count, sizeof(*remove), compare_paths);
-    rc = merge_nodes(set, old, add, c->add_count, remove, c->remove_count);
+    if (remove_count > 1)
+        qsort(remove, remove_count, sizeof(*remove), compare_paths);
+    rc = merge_nodes(set, old, add, c->add_count, remove, remove_count);
     if (rc == 0)
         rc = apply_state(set, old, c);
     if (rc != 0)
