@@ -357,6 +357,7 @@ static int query(struct duck_talk *q, const char *sql, const struct duck_value *
         *stats = q->stats;
     if (rc != 0)
         (void)errmsg_set(err, "%s", said.text);
+    q->err = NULL;
     return rc;
 }
 
