@@ -146,6 +146,8 @@ static CURLcode set_up(struct transfer *t, const char *url, struct curl_slist *h
         return rc;
     /* These can only fail for an unknown option. */
     (void)curl_easy_setopt(t->curl, CURLOPT_HTTPHEADER, headers);
+    if (g->post != NULL)
+        (void)curl_easy_setopt(t->curl, CURLOPT_POSTFIELDS, g->post);
     (void)curl_easy_setopt(t->curl, CURLOPT_NOPROXY, "localhost,127.0.0.1,::1");
     (void)curl_easy_setopt(t->curl, CURLOPT_NOSIGNAL, 1L);
     (void)curl_easy_setopt(t->curl, CURLOPT_CONNECTTIMEOUT_MS, CONNECT_MS);

@@ -14,6 +14,7 @@ struct http_get {
     const char *token;  /* NULL: none */
     const char *ca;     /* PEM file of the CAs to trust; NULL: those of the system */
     bool insecure;      /* do not verify the server's certificate */
+    const char *post;   /* a text to be sent by POST; NULL: GET */
 
     const char *header; /* one more, "Name: value"; NULL: none */
 
