@@ -62,7 +62,7 @@ struct drawing {
 
 static int write_out(struct drawing *d)
 {
-    if (d->out.failed || fwrite(d->out.ptr, 1, d->out.len, stdout) != d->out.len)
+    if (d->out.failed || (d->out.len > 0 && fwrite(d->out.ptr, 1, d->out.len, stdout) != d->out.len))
         d->failed = true;
     buf_reset(&d->out);
     return d->failed;
