@@ -136,9 +136,11 @@ static void note_result(struct engine *e, int rc, const struct errmsg *err)
     pthread_mutex_lock(&e->lock);
     uint64_t failures = e->seal_failures;
     e->seal_failures = rc == 0 ? 0 : failures + 1;
-    if (rc == 0)
+    if (rc == 0) {
         e->sealed_at_us = engine_now_us();
-    e->seal_error = rc == 0 ? (struct errmsg){ "" } : *err;
+        e->seal_error.text[0] = '\0';
+    } else
+        e->seal_error = *err;
     pthread_mutex_unlock(&e->lock);
     if (rc != 0 && failures == 0)
         engine_event(e, true, "sealing failed, rows stay in memory and in the log: %s", err->text);
