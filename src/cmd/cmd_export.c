@@ -64,7 +64,7 @@ const struct opt_command cmd_export_help = {
     .usage = "hepcat export [OPTION]... [FILTER]...",
     .about =
         "Writes all messages that match, in the order of time. A pcap has the packets as they were: addresses, ports,\n"
-        "times, UDP, TCP. FILE is there when it is whole, and not before. The filter is that of `hepcat search`.",
+        "times, UDP, TCP, SCTP. FILE is there when it is whole, and not before. The filter is that of `hepcat search`.",
     .opts = export_opts,
     .examples = "  hepcat export --from -1h 'from:+1555*' --output calls.pcap\n"
                 "  hepcat export --calls --from -1d status:503 -o failed.pcapng\n"
