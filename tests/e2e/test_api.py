@@ -29,7 +29,8 @@ from serve_lib import Answer, Server, http  # noqa: E402
 ROOT = Path(__file__).resolve().parents[2]
 RANDOM_CALLS = 1200
 BUSY = {429, 503}  # a server may be busy; nothing else may fail on its side
-SERVER_ENV = {**os.environ, "HEPCAT_HEP_CLOCK_WINDOW": "36500d", "HEPCAT_QUERY_SQL": "true"}
+SERVER_ENV = {**os.environ, "HEPCAT_HEP_CLOCK_WINDOW": "36500d", "HEPCAT_QUERY_SQL": "true",
+              "HEPCAT_SEAL_INTERVAL": "2s"}
 METHODS = ("get", "post", "put", "delete")
 
 
