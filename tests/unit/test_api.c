@@ -1209,11 +1209,56 @@ static void connections_are_limited(void **state)
     assert_int_equal(status, 200);
 }
 
+/* ------------------------------------------------------------------------------------------------ exports */
+
+/* A request by HTTP/1.1, whose answer tells by its last chunk that it is whole. */
+static void get_chunked(const struct world *w, const char *target, struct answer *a)
+{
+    int fd = dial(w);
+    say(fd, "GET ");
+    say(fd, target);
+    say(fd, " HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
+    read_all(fd, a);
+}
+
+static void exports_are_whole_or_an_error(void **state)
+{
+    static char payload[1001];
+    struct world *w = *state;
+    struct api_options o = usual(w);
+    struct answer a;
+    memset(payload, 'x', sizeof(payload) - 1);
+    w->store.damaged_seq = 3;
+    serve(w, &o);
+    get(w, "/api/v1/export?format=jsonl", "", &a);
+    assert_int_equal(a.status, 500);
+    assert_non_null(strstr(a.body, "would not be whole"));
+    answer_free(&a);
+    get(w, "/api/v1/export?format=csv&partial=1", "", &a);
+    assert_int_equal(a.status, 200);
+    assert_memory_equal(header_of(&a, "Hepcat-Result: "), "{\"count\":4,\"exact\":false", 24);
+    assert_memory_equal(header_of(&a, "Content-Disposition: "), "attachment; filename=\"hepcat.csv\"", 33);
+    answer_free(&a);
+    for (uint64_t i = 6; i <= 2000; i++)
+        fake_store_sip(&w->store, NOW + (int64_t)i * 1000000, i, "c", "BYE", -1)->payload = fake_slice(payload);
+    w->store.damaged_seq = 1500; /* in mid-file: it is cut off */
+    get_chunked(w, "/api/v1/export?format=text", &a);
+    assert_int_equal(a.status, 200);
+    assert_true(a.len > 1000000);
+    assert_null(strstr(a.text + a.len - 300, "\r\n0\r\n"));
+    answer_free(&a);
+    get_chunked(w, "/api/v1/export?format=text&partial=1", &a);
+    assert_non_null(strstr(a.text + a.len - 300, "\r\n0\r\n"));
+    assert_non_null(strstr(a.text + a.len - 300, "Hepcat-Result: {\"count\":1999,\"exact\":false"));
+    answer_free(&a);
+}
+
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        TEST(exports_are_whole_or_an_error),
         TEST(searches_answer),
         TEST(totals_and_cursors),
         TEST(payloads_come_on_request),
