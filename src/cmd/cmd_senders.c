@@ -82,7 +82,17 @@ static void put_drops(struct grid *g, json_t *dropped)
     buf_free(&text);
 }
 
-static void put_sender(struct grid *g, const json_t *sender)
+/* "01-31 12:00:00" for people, who have little room. */
+static void put_last(struct grid *g, const json_t *sender, bool people)
+{
+    const char *text = json_string_value(json_object_get(sender, "last_seen"));
+    if (people && text != NULL && strlen(text) > 19)
+        grid_printf(g, "%.5s %.8s", text + 5, text + 11);
+    else
+        grid_text(g, text != NULL ? text : "");
+}
+
+static void put_sender(struct grid *g, const json_t *sender, bool people)
 {
     const json_t *counters = json_object_get(sender, "counters");
     const json_t *skew = json_object_get(json_object_get(sender, "clock_skew_us"), "mean");
@@ -97,7 +107,7 @@ static void put_sender(struct grid *g, const json_t *sender)
         grid_printf(g, "%.1f", (double)json_integer_value(skew) / 1000);
     else
         grid_text(g, "");
-    grid_json(g, json_object_get(sender, "last_seen"));
+    put_last(g, sender, people);
 }
 
 /* ------------------------------------------------------------------------------------------------ output */
@@ -126,7 +136,7 @@ static bool print(const json_t *senders, enum rows_format format)
     for (size_t i = 0; i < TITLES; i++)
         put_title(&g, titles[i], format == ROWS_TABLE);
     for (size_t i = 0; i < json_array_size(senders); i++)
-        put_sender(&g, json_array_get(senders, i));
+        put_sender(&g, json_array_get(senders, i), format == ROWS_TABLE);
     ok = grid_print(&g, format);
     grid_free(&g);
     return ok;

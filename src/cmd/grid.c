@@ -119,16 +119,17 @@ static void measure(const struct grid *g, struct layout *l)
     }
 }
 
-/* The widest column gives way, until the line fits. */
+/* The widest column of texts gives way, until the line fits: a number that is cut would be another one. */
 static void fit(const struct grid *g, struct layout *l, size_t width)
 {
     for (;;) {
         size_t widest = 0, sum = (g->columns - 1) * GAP;
         for (size_t c = 0; c < g->columns; c++) {
             sum += l->widths[c];
-            widest = l->widths[c] > l->widths[widest] ? c : widest;
+            bool narrower = l->right[widest] || (!l->right[c] && l->widths[c] > l->widths[widest]);
+            widest = narrower ? c : widest;
         }
-        if (width == 0 || sum <= width || l->widths[widest] <= CELL_MIN)
+        if (width == 0 || sum <= width || l->right[widest] || l->widths[widest] <= CELL_MIN)
             return;
         l->widths[widest]--;
     }
