@@ -58,9 +58,9 @@ const char *filter_text(const struct filter *f);
 void filter_times(const struct filter *f, int64_t *ret_from_us, int64_t *ret_to_us);
 
 /*
- * Values so far on which a regular expression gave up, for want of steps: they count as no match, and who searches says
- * that the answer is not whole. When there are many it is not tried any more. The second one adds those of a query
- * worker (filter_functions_gave_up()).
+ * Values so far on which a regular expression gave up, for want of steps or because they are too long: they count as no
+ * match, and who searches says that the answer is not whole. When many took too many steps it is not tried any more.
+ * The second one adds those of a query worker (filter_functions_gave_up()).
  */
 uint64_t filter_gave_up(const struct filter *f);
 void filter_add_gave_up(const struct filter *f, uint64_t values);

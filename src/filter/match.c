@@ -55,19 +55,23 @@ static bool test_octets(const struct filter_leaf *l, struct hep_slice s)
 
 uint64_t filter_gave_up(const struct filter *f)
 {
-    return atomic_load_explicit(f->gave_up, memory_order_relaxed);
+    return atomic_load_explicit(&f->counts->gave_up, memory_order_relaxed);
 }
 
 void filter_add_gave_up(const struct filter *f, uint64_t values)
 {
-    atomic_fetch_add_explicit(f->gave_up, values, memory_order_relaxed);
+    atomic_fetch_add_explicit(&f->counts->gave_up, values, memory_order_relaxed);
 }
 
 /* A filter that gives up again and again is not worth the time. */
 static bool test_regex(const struct filter *f, const struct regex *regex, struct hep_slice s)
 {
-    enum regex_answer answer = filter_gave_up(f) < FILTER_GIVE_UPS ? regex_match(regex, s.ptr, s.len) : REGEX_GAVE_UP;
+    enum regex_answer answer = REGEX_GAVE_UP;
+    if (atomic_load_explicit(&f->counts->slow, memory_order_relaxed) < REGEX_GIVE_UPS)
+        answer = regex_match(regex, s.ptr, s.len);
     if (answer == REGEX_GAVE_UP)
+        atomic_fetch_add_explicit(&f->counts->slow, 1, memory_order_relaxed);
+    if (answer == REGEX_GAVE_UP || answer == REGEX_CUT)
         filter_add_gave_up(f, 1);
     return answer == REGEX_YES;
 }

@@ -262,12 +262,13 @@ static struct filter *new_filter(void)
 {
     struct filter *f = calloc(1, sizeof(*f));
     if (f != NULL)
-        f->gave_up = filter_alloc(f, sizeof(*f->gave_up));
-    if (f == NULL || f->gave_up == NULL) {
+        f->counts = filter_alloc(f, sizeof(*f->counts));
+    if (f == NULL || f->counts == NULL) {
         filter_free(f);
         return NULL;
     }
-    atomic_init(f->gave_up, 0);
+    atomic_init(&f->counts->gave_up, 0);
+    atomic_init(&f->counts->slow, 0);
     return f;
 }
 

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #define NESTED_MAX    64      /* parentheses in each other */
 #define STEPS         2000000 /* of one value: a few hundredths of a second */
@@ -102,7 +103,10 @@ enum regex_answer regex_match(const struct regex *r, const uint8_t *value, size_
         len = cut ? REGEX_SUBJECT_MAX : len;
         set_limits(context, len);
         int rc = pcre2_match(r->code, value, len, 0, cut ? PCRE2_PARTIAL_HARD : 0, data, context);
-        answer = rc >= 0 ? REGEX_YES : rc == PCRE2_ERROR_NOMATCH && !cut ? REGEX_NO : REGEX_GAVE_UP;
+        if (rc >= 0)
+            answer = REGEX_YES;
+        else if (rc == PCRE2_ERROR_NOMATCH || rc == PCRE2_ERROR_PARTIAL)
+            answer = cut ? REGEX_CUT : REGEX_NO;
     }
     pcre2_match_data_free(data);
     pcre2_match_context_free(context);
@@ -113,6 +117,7 @@ enum regex_answer regex_match(const struct regex *r, const uint8_t *value, size_
 
 /* What SQL asked for lately. Threads of one query ask for the same. */
 #define CACHED 16u
+#define IDLE_S 3 /* seconds */
 
 struct cached {
     struct regex *regex;
@@ -120,6 +125,8 @@ struct cached {
     size_t len;
     unsigned users;
     uint64_t used;
+    time_t used_s;        /* the same by the clock */
+    atomic_uint gave_ups; /* of its values, since it was new or idle */
 };
 
 static struct cached cache[CACHED];
@@ -157,7 +164,20 @@ static struct cached *fill_entry(const uint8_t *spec, size_t len)
         return NULL;
     memcpy(c->spec, spec, len);
     c->len = len;
+    atomic_store(&c->gave_ups, 0);
     return c;
+}
+
+/* A question that comes later is another one. */
+static void note_use(struct cached *c)
+{
+    struct timespec now;
+    (void)clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
+    if (now.tv_sec - c->used_s > IDLE_S)
+        atomic_store(&c->gave_ups, 0);
+    c->used_s = now.tv_sec;
+    c->used = ++cache_clock;
+    c->users++;
 }
 
 /* NULL: no expression, or no room. */
@@ -169,10 +189,8 @@ static struct cached *take_cached(const uint8_t *spec, size_t len)
     struct cached *c = find_cached(spec, len);
     if (c == NULL)
         c = fill_entry(spec, len);
-    if (c != NULL) {
-        c->users++;
-        c->used = ++cache_clock;
-    }
+    if (c != NULL)
+        note_use(c);
     pthread_mutex_unlock(&cache_lock);
     return c;
 }
@@ -189,10 +207,13 @@ bool regex_function(const uint8_t *value, size_t len, const uint8_t *spec, size_
     enum regex_answer answer = REGEX_GAVE_UP;
     struct cached *c = take_cached(spec, spec_len);
     if (c != NULL) {
-        answer = regex_match(c->regex, value, len);
+        if (atomic_load(&c->gave_ups) < REGEX_GIVE_UPS)
+            answer = regex_match(c->regex, value, len);
+        if (answer == REGEX_GAVE_UP)
+            atomic_fetch_add(&c->gave_ups, 1);
         give_cached(c);
     }
-    if (answer == REGEX_GAVE_UP)
+    if (answer == REGEX_GAVE_UP || answer == REGEX_CUT)
         atomic_fetch_add_explicit(&gave_up, 1, memory_order_relaxed);
     return answer == REGEX_YES;
 }

@@ -26,11 +26,16 @@ struct regex_error {
 int regex_compile(struct regex **ret, const uint8_t *source, size_t len, bool nocase, struct regex_error *err);
 void regex_free(struct regex *r); /* NULL is fine */
 
-/* Gave up: it took too many steps, or the value is longer than is looked at and the part that is does not match. */
-enum regex_answer { REGEX_NO, REGEX_YES, REGEX_GAVE_UP };
+/* Cut: the value is longer than is looked at, and the part that is does not match. Gave up: it took too many steps. */
+enum regex_answer { REGEX_NO, REGEX_YES, REGEX_CUT, REGEX_GAVE_UP };
 enum regex_answer regex_match(const struct regex *r, const uint8_t *value, size_t len);
 
-/* For SQL: an octet 'r', or 'R' for one without regard to case, then the source. Giving up is no match, and counted. */
+#define REGEX_GIVE_UPS 100u /* values on which an expression gives up before it is tried no more */
+
+/*
+ * For SQL: an octet 'r', or 'R' for one without regard to case, then the source. Giving up, and a value that is cut,
+ * are no match, and counted. An expression that is tried no more is again when nobody asked for it for some seconds.
+ */
 bool regex_function(const uint8_t *value, size_t len, const uint8_t *spec, size_t spec_len);
 uint64_t regex_function_gave_up(void); /* values, of this process */
 

@@ -18,7 +18,6 @@
 #define FILTER_DEPTH_MAX 64    /* of parentheses and NOTs in each other */
 #define FILTER_VALUE_MAX 4096  /* octets of one value, decoded */
 #define FILTER_PARTS_MAX 16384 /* tests as they are written, before equal ones and lists become one */
-#define FILTER_GIVE_UPS  100   /* values on which regular expressions give up before they are tried no more */
 
 enum filter_op {
     FILTER_OP_NUMBER,   /* low <= value <= high */
@@ -88,6 +87,11 @@ struct filter_regex {
     struct filter_regex *next;
 };
 
+/* Values on which regular expressions gave up or that they saw a part of; those alone on which they gave up. */
+struct filter_counts {
+    atomic_uint_fast64_t gave_up, slow;
+};
+
 struct filter_block;
 
 struct filter {
@@ -99,7 +103,7 @@ struct filter {
     const char *text;
     struct filter_keyset *keysets;
     struct filter_regex *regexes;
-    atomic_uint_fast64_t *gave_up; /* all else does not change */
+    struct filter_counts *counts; /* all else does not change */
 };
 
 /* Memory of the filter, NULL if there is none; a copy of octets (empty gives a pointer, too). */

@@ -563,7 +563,7 @@ static size_t compare(struct filter *const *filters, const struct answer *a, enu
         bool any = false;
         for (size_t r = 0; r < ROWS; r++) {
             bool match = test_row_matches(filters[i], &rows[r]);
-            if (filter_gave_up(filters[i]) >= FILTER_GIVE_UPS) /* it tries no more */
+            if (filter_gave_up(filters[i]) >= REGEX_GIVE_UPS) /* it tries no more */
                 break;
             if (match != a->match[r][i])
                 fail_msg("row %zu of %s, %s: %s in C, %s in SQL", r, record_schema(table)->name,

@@ -457,7 +457,33 @@ static void test_regex_long(void **state)
             fail_msg("%s", cases[i].text);
         filter_free(f);
     }
+    /* That it saw a part is no reason to try no more. */
+    struct filter *f = test_filter("payload:/y/ OR ua:/PBX/");
+    for (unsigned i = 0; i < 300; i++)
+        assert_true(test_row_matches(f, &big) && filter_gave_up(f) <= i + 1);
+    filter_free(f);
+    f = test_filter("payload:/y/,/^xa/");
+    for (unsigned i = 1; i <= 300; i++)
+        assert_true(test_row_matches(f, &big));
+    filter_free(f);
     free(text);
+}
+
+static void test_regex_function(void **state)
+{
+    (void)state;
+    static const uint8_t bomb[] = "r^(a+)+$", value[] = "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaab", good[] = "aaa";
+    uint64_t before = regex_function_gave_up();
+    for (unsigned i = 1; i <= REGEX_GIVE_UPS; i++) {
+        assert_true(regex_function(good, 3, bomb, sizeof(bomb) - 1));
+        assert_false(regex_function(value, sizeof(value) - 1, bomb, sizeof(bomb) - 1));
+        assert_int_equal(regex_function_gave_up() - before, i);
+    }
+    assert_false(regex_function(good, 3, bomb, sizeof(bomb) - 1)); /* tried no more */
+    assert_false(regex_function(good, 3, (const uint8_t *)"r(", 2));
+    assert_false(regex_function(good, 3, (const uint8_t *)"", 0));
+    assert_int_equal(regex_function_gave_up() - before, REGEX_GIVE_UPS + 3);
+    assert_true(regex_function((const uint8_t *)"AAA", 3, (const uint8_t *)"Ra", 2));
 }
 
 static void test_times(void **state)
@@ -651,14 +677,14 @@ static void test_order(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_glob),       cmocka_unit_test(test_glob_case),   cmocka_unit_test(test_glob_random),
-        cmocka_unit_test(test_glob_bomb),  cmocka_unit_test(test_glob_window), cmocka_unit_test(test_texts),
-        cmocka_unit_test(test_users),      cmocka_unit_test(test_numbers),     cmocka_unit_test(test_addresses),
-        cmocka_unit_test(test_trees),      cmocka_unit_test(test_tables),      cmocka_unit_test(test_odd_cells),
-        cmocka_unit_test(test_payloads),   cmocka_unit_test(test_regexes),     cmocka_unit_test(test_regex_bomb),
-        cmocka_unit_test(test_regex_long), cmocka_unit_test(test_times),       cmocka_unit_test(test_phone_forms),
-        cmocka_unit_test(test_phones),     cmocka_unit_test(test_lists),       cmocka_unit_test(test_eval),
-        cmocka_unit_test(test_order),
+        cmocka_unit_test(test_glob),        cmocka_unit_test(test_glob_case),      cmocka_unit_test(test_glob_random),
+        cmocka_unit_test(test_glob_bomb),   cmocka_unit_test(test_glob_window),    cmocka_unit_test(test_texts),
+        cmocka_unit_test(test_users),       cmocka_unit_test(test_numbers),        cmocka_unit_test(test_addresses),
+        cmocka_unit_test(test_trees),       cmocka_unit_test(test_tables),         cmocka_unit_test(test_odd_cells),
+        cmocka_unit_test(test_payloads),    cmocka_unit_test(test_regexes),        cmocka_unit_test(test_regex_bomb),
+        cmocka_unit_test(test_regex_long),  cmocka_unit_test(test_regex_function), cmocka_unit_test(test_times),
+        cmocka_unit_test(test_phone_forms), cmocka_unit_test(test_phones),         cmocka_unit_test(test_lists),
+        cmocka_unit_test(test_eval),        cmocka_unit_test(test_order),
     };
     return cmocka_run_group_tests(tests, make_row, NULL);
 }
