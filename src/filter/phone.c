@@ -151,7 +151,7 @@ static bool take(const uint8_t **at, const uint8_t *end, char *out, size_t size)
 
 bool phone_function(const uint8_t *value, size_t len, const uint8_t *spec, size_t spec_len)
 {
-    struct filter_rules rules;
+    struct filter_rules rules = { .country = "" };
     char canonical[PHONE_DIGITS_MAX + 2];
     const uint8_t *at = spec, *end = spec + spec_len;
     if (!take(&at, end, rules.country, sizeof(rules.country)) ||

@@ -121,12 +121,12 @@ enum regex_answer regex_match(const struct regex *r, const uint8_t *value, size_
 
 struct cached {
     struct regex *regex;
-    uint8_t spec[REGEX_SOURCE_MAX + 1];
-    size_t len;
-    unsigned users;
+    size_t len; /* of the spec */
     uint64_t used;
-    time_t used_s;        /* the same by the clock */
+    time_t used_s; /* the same by the clock */
+    unsigned users;
     atomic_uint gave_ups; /* of its values, since it was new or idle */
+    uint8_t spec[REGEX_SOURCE_MAX + 1];
 };
 
 static struct cached cache[CACHED];
