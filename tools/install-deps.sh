@@ -6,7 +6,7 @@ set -eu
 build="gcc make cmake pkg-config libc6-dev zlib1g-dev libuv1-dev libmicrohttpd-dev libgnutls28-dev
 libcurl4-gnutls-dev libpcap-dev libyaml-dev libjansson-dev libxxhash-dev libpcre2-dev
 libzstd-dev curl"
-test="libcmocka-dev python3 python3-jsonschema python3-yaml gnutls-bin zsh fish groff-base sngrep tshark kamailio sip-tester rtpengine-daemon procps time"
+test="libcmocka-dev python3 python3-jsonschema python3-yaml gnutls-bin zsh fish groff-base chromium sngrep tshark kamailio sip-tester rtpengine-daemon procps time"
 lint="clang clang-format clang-tidy cppcheck python3 libcmocka-dev"
 fuzz="clang llvm libclang-rt-14-dev"
 
