@@ -123,8 +123,8 @@ static void set_urls(struct ingest_setup *u, const struct conf *c)
         /* The enums have the same order (conf/conf.h). */
         const char *scheme = net_transport_name((enum net_transport)l->transport);
         bool v6 = strchr(l->host, ':') != NULL;
-        (void)snprintf(u->texts[i], sizeof(u->texts[i]), "%s://%s%s%s:%u", scheme, v6 ? "[" : "", l->host,
-                       v6 ? "]" : "", l->port);
+        (void)snprintf(u->texts[i], sizeof(u->texts[i]), "%s://%s%s%s:%u%s", scheme, v6 ? "[" : "", l->host,
+                       v6 ? "]" : "", l->port, l->path);
         u->urls[i] = u->texts[i];
         u->o.url_count = i + 1;
     }

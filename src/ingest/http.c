@@ -323,6 +323,10 @@ void posts_body(struct worker *w, const struct net_peer *peer, const struct http
         say_error(reply, 403, "this address is not allowed");
         return;
     }
+    if (!worker_takes_path(w, peer->local_port, request->path)) {
+        say_error(reply, 404, "HEP is not taken at this path");
+        return;
+    }
     if (request->len == 0 || !open_base64(p, request, &body)) {
         arrival_drop(w, &a, INGEST_DROP_MAGIC, request->len);
         say_error(reply, 400, request->len == 0 ? "the body is empty" : "the body is not whole base64");

@@ -88,6 +88,9 @@ int worker_open(struct worker *w, struct errmsg *err);
 int worker_start(struct worker *w, struct errmsg *err);
 void worker_free(struct worker *w);
 
+/* True if a listener of this port takes HEP at this path of HTTP. */
+bool worker_takes_path(const struct worker *w, uint16_t port, const char *path);
+
 /* ------------------------------------------------------------------------------------------------ receive.c */
 
 /* Who sent what is looked at, and what became of it. */

@@ -152,7 +152,7 @@ static int split_url(const char *url, enum net_transport *ret_transport, char ho
         size_t len = strlen(name);
         if (strncmp(url, name, len) != 0 || strncmp(url + len, "://", 3) != 0)
             continue;
-        size_t end = strcspn(url + len + 3, "/"); /* a path means nothing: every one is taken */
+        size_t end = strcspn(url + len + 3, "/");
         *ret_transport = (enum net_transport)t;
         if (end >= sizeof(where))
             break;
@@ -161,6 +161,23 @@ static int split_url(const char *url, enum net_transport *ret_transport, char ho
             return 0;
     }
     return errmsg_set(err, "'%s' is not udp, tcp, tls, http or https://ADDR:PORT", url);
+}
+
+/* From the slash on; empty if there is none: every path is taken. */
+static const char *path_of(const char *url)
+{
+    const char *host = strstr(url, "://");
+    return host == NULL ? "" : host + 3 + strcspn(host + 3, "/");
+}
+
+bool worker_takes_path(const struct worker *w, uint16_t port, const char *path)
+{
+    for (size_t i = 0; i < w->listener_count; i++) {
+        const char *own = path_of(w->listeners[i].url);
+        if (net_listener_port(w->listeners[i].listener) == port && (own[0] == '\0' || strcmp(own, path) == 0))
+            return true;
+    }
+    return false;
 }
 
 static bool is_http(enum net_transport transport)

@@ -99,6 +99,31 @@ static void test_forms(void **state)
     bench_close(&b);
 }
 
+static void test_path(void **state)
+{
+    static const struct {
+        const char *url;
+        int status;
+    } rows[] = { { "http://127.0.0.1:0/hep", 200 },
+                 { "http://127.0.0.1:0", 200 },
+                 { "http://127.0.0.1:0/other", 404 },
+                 { "http://127.0.0.1:0/", 404 } };
+    (void)state;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct bench b;
+        uint8_t body[4096];
+        struct ingest_options o = { .urls = &rows[i].url, .url_count = 1 };
+        bench_open(&b, &o);
+        int fd = dial(SOCK_STREAM, b.http);
+        struct answer a = post(fd, "", body, many(body, sizeof(body), 0, 3, NULL)); /* to /hep */
+        assert_int_equal(a.status, rows[i].status);
+        (void)close(fd);
+        ingest_stop(b.ingest);
+        assert_numbers(&b.fake, rows[i].status == 200 ? 3 : 0);
+        bench_close(&b);
+    }
+}
+
 static void test_durable_first(void **state)
 {
     (void)state;
@@ -367,7 +392,7 @@ int main(void)
         cmocka_unit_test(test_never_durable), cmocka_unit_test(test_same_key_again),
         cmocka_unit_test(test_full),          cmocka_unit_test(test_bad_bodies),
         cmocka_unit_test(test_who_may_post),  cmocka_unit_test(test_rate),
-        cmocka_unit_test(test_stop),
+        cmocka_unit_test(test_stop),          cmocka_unit_test(test_path),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
