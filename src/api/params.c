@@ -4,7 +4,7 @@
 #include "api/internal.h"
 #include "base/near.h"
 #include "base/num.h"
-#include "query/when.h"
+#include "base/when.h"
 
 #define VALUES_MAX 32 /* parameters in one query string */
 

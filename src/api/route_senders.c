@@ -2,7 +2,7 @@
 #include "api/internal.h"
 #include "base/ip.h"
 #include "base/json_out.h"
-#include "query/when.h"
+#include "base/when.h"
 
 #define LIMIT_DEFAULT 1000
 #define LIMIT_MAX     4000 /* a kilobyte each at the most: API_BODY_MAX */

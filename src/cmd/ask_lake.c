@@ -3,10 +3,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/when.h"
 #include "cmd/ask.h"
 #include "query/flow.h"
 #include "query/row_json.h"
-#include "query/when.h"
 #include "store/lake/lake.h"
 
 #define PAGE      500

@@ -5,13 +5,13 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/when.h"
 #include "cmd/ask_json.h"
 #include "cmd/cmd.h"
 #include "cmd/grid.h"
 #include "cmd/histogram.h"
 #include "cmd/report.h"
 #include "query/counts.h"
-#include "query/when.h"
 
 #define TOP_DEFAULT     10
 #define INTERVAL_MAX_US (INT64_C(36500) * 86400 * 1000000)

@@ -4,12 +4,12 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/when.h"
 #include "cmd/ask.h"
 #include "cmd/cmd.h"
 #include "cmd/report.h"
 #include "cmd/rows_cell.h"
 #include "query/ladder.h"
-#include "query/when.h"
 
 #define OUT_MAX       ((size_t)4 << 20)
 #define WIDTH_DEFAULT 100 /* of a ladder that goes to a file */

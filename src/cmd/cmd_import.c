@@ -10,12 +10,12 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/when.h"
 #include "cmd/ask.h"
 #include "cmd/cmd.h"
 #include "cmd/encode_file.h"
 #include "cmd/import_progress.h"
 #include "cmd/import_to.h"
-#include "query/when.h"
 #include "record/reader.h"
 
 #define DEFAULT_PORTS "9060-9063"

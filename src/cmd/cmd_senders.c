@@ -4,11 +4,11 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/when.h"
 #include "cmd/ask_json.h"
 #include "cmd/cmd.h"
 #include "cmd/grid.h"
 #include "cmd/report.h"
-#include "query/when.h"
 
 #define LIMIT_DEFAULT 1000
 #define LIMIT_MAX     4000

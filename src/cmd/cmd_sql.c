@@ -5,12 +5,12 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/when.h"
 #include "cmd/ask_json.h"
 #include "cmd/cmd.h"
 #include "cmd/grid.h"
 #include "cmd/report.h"
 #include "query/sql.h"
-#include "query/when.h"
 
 struct sql_command {
     struct ask ask;

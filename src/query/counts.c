@@ -7,7 +7,7 @@
 #include <time.h>
 
 #include "base/json_out.h"
-#include "query/when.h"
+#include "base/when.h"
 
 #define SECOND UINT64_C(1000000)
 #define MINUTE (60 * SECOND)

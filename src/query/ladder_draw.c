@@ -1,8 +1,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/when.h"
 #include "query/ladder_internal.h"
-#include "query/when.h"
 
 #define GUTTER     28
 #define STEP_MAX   30

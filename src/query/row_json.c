@@ -1,7 +1,7 @@
 #include "query/row_json.h"
 
 #include "base/json_out.h"
-#include "query/when.h"
+#include "base/when.h"
 
 static void put_flags(struct buf *out, uint32_t flags)
 {

@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "base/json_out.h"
-#include "query/when.h"
+#include "base/when.h"
 
 struct running {
     struct buf *out;

@@ -1,10 +1,10 @@
 /* Times, printable text, columns and rows as JSON. */
+#include "base/when.h"
 #include "fake_store.h"
 #include "query/columns.h"
 #include "query/printable.h"
 #include "query/row_json.h"
 #include "query/search.h"
-#include "query/when.h"
 #include "testlib.h"
 
 #define NOW INT64_C(1767225600000000) /* 2026-01-01T00:00:00Z */
