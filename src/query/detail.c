@@ -104,30 +104,28 @@ static void put_via(struct buf *out, const struct sip_via *v)
     buf_putc(out, '}');
 }
 
-static void put_addresses(struct buf *out, struct hep_slice rest)
+static void next_address(struct buf *out, struct hep_slice *rest)
 {
     struct sip_addr a;
-    buf_putc(out, '[');
-    for (size_t n = 0; rest.len > 0 && n < DETAIL_ELEMENTS_MAX; n++) {
-        (void)sip_addr_next(&rest, &a);
-        if (n > 0)
-            buf_putc(out, ',');
-        put_address(out, &a);
-        if (rest.len > 0) /* the comma */
-            rest = (struct hep_slice){ rest.ptr + 1, rest.len - 1 };
-    }
-    buf_putc(out, ']');
+    (void)sip_addr_next(rest, &a);
+    put_address(out, &a);
 }
 
-static void put_vias(struct buf *out, struct hep_slice rest)
+static void next_via(struct buf *out, struct hep_slice *rest)
 {
     struct sip_via v;
+    (void)sip_via_next(rest, &v);
+    put_via(out, &v);
+}
+
+/* next() cuts an element off and shows it; it leaves the comma behind it. */
+static void put_elements(struct buf *out, struct hep_slice rest, void (*next)(struct buf *out, struct hep_slice *rest))
+{
     buf_putc(out, '[');
     for (size_t n = 0; rest.len > 0 && n < DETAIL_ELEMENTS_MAX; n++) {
-        (void)sip_via_next(&rest, &v);
         if (n > 0)
             buf_putc(out, ',');
-        put_via(out, &v);
+        next(out, &rest);
         if (rest.len > 0)
             rest = (struct hep_slice){ rest.ptr + 1, rest.len - 1 };
     }
@@ -170,10 +168,10 @@ static void put_header(struct buf *out, struct hep_slice payload, const struct s
     put_flag(out, &first, "bad", h->flags != 0);
     if (h->id == SIP_H_VIA) {
         json_out_key(out, &first, "vias");
-        put_vias(out, h->value);
+        put_elements(out, h->value, next_via);
     } else if (has_addresses(h->id)) {
         json_out_key(out, &first, "addresses");
-        put_addresses(out, h->value);
+        put_elements(out, h->value, next_address);
     }
     buf_putc(out, '}');
 }
