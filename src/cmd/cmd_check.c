@@ -75,19 +75,12 @@ static int check(const struct check_options *o)
 
 int cmd_check(int argc, char **argv)
 {
+    int status;
     struct check_options o = { 0 };
     struct opt_list files = { 0 };
-    struct errmsg err = { "" };
 
-    switch (opt_parse(&cmd_check_help, argc, argv, &o, &files, &err)) {
-    case OPT_HELP:
-        opt_help(&cmd_check_help);
-        return EXIT_OK;
-    case OPT_ERROR:
-        return report_usage("check", "%s", err.text);
-    case OPT_RUN:
-        break;
-    }
+    if (!report_opts(&cmd_check_help, argc, argv, &o, &files, &status))
+        return status;
     if (files.count + (o.conf.config != NULL ? 1 : 0) > 1)
         return report_usage("check", "one FILE at a time");
     if (o.defaults && (o.show || files.count + (o.conf.config != NULL ? 1 : 0) > 0))

@@ -152,18 +152,11 @@ static const struct {
 
 int cmd_completion(int argc, char **argv)
 {
+    int status;
     struct opt_list args = { 0 };
-    struct errmsg err = { "" };
     int none;
-    switch (opt_parse(&cmd_completion_help, argc, argv, &none, &args, &err)) {
-    case OPT_HELP:
-        opt_help(&cmd_completion_help);
-        return EXIT_OK;
-    case OPT_ERROR:
-        return report_usage("completion", "%s", err.text);
-    case OPT_RUN:
-        break;
-    }
+    if (!report_opts(&cmd_completion_help, argc, argv, &none, &args, &status))
+        return status;
     for (size_t i = 0; args.count == 1 && i < sizeof(shells) / sizeof(shells[0]); i++) {
         if (strcmp(args.items[0], shells[i].name) != 0)
             continue;

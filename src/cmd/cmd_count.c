@@ -193,27 +193,20 @@ static int count(struct count_command *c, enum rows_format format)
 
 int cmd_count(int argc, char **argv)
 {
+    int status;
     struct count_command c = { .top = TOP_DEFAULT };
     struct opt_list args = { 0 };
-    struct errmsg err = { "" };
     enum rows_format format;
     struct buf filter;
-    switch (opt_parse(&cmd_count_help, argc, argv, &c, &args, &err)) {
-    case OPT_HELP:
-        opt_help(&cmd_count_help);
-        return ASK_FOUND;
-    case OPT_ERROR:
-        return report_usage("count", "%s", err.text);
-    case OPT_RUN:
-        break;
-    }
+    if (!report_opts(&cmd_count_help, argc, argv, &c, &args, &status))
+        return status;
     if (!rows_format_parse(c.format, &format))
         return report_usage("count", "--format is table, json or csv");
     if (c.top == 0)
         return report_usage("count", "--top is at least 1");
     buf_init(&filter, (size_t)128 << 10);
     c.ask.filter = ask_join(&args, ' ', &filter);
-    int status = c.ask.filter == NULL ? report_usage("count", "the filter is too long") : count(&c, format);
+    status = c.ask.filter == NULL ? report_usage("count", "the filter is too long") : count(&c, format);
     buf_free(&filter);
     return status;
 }

@@ -124,6 +124,7 @@ static int run(struct decoder *d, const struct decode_options *o, const struct o
 
 int cmd_decode(int argc, char **argv)
 {
+    int status;
     struct decode_options o = { 0 };
     struct opt_list files = { 0 };
     struct report report = { 0 };
@@ -132,15 +133,8 @@ int cmd_decode(int argc, char **argv)
     struct ports ports;
     struct errmsg err = { "" };
 
-    switch (opt_parse(&cmd_decode_help, argc, argv, &o, &files, &err)) {
-    case OPT_HELP:
-        opt_help(&cmd_decode_help);
-        return EXIT_OK;
-    case OPT_ERROR:
-        return report_usage("decode", "%s", err.text);
-    case OPT_RUN:
-        break;
-    }
+    if (!report_opts(&cmd_decode_help, argc, argv, &o, &files, &status))
+        return status;
     report.quiet = o.quiet;
     if (vendor_init(&vendor, &o.vendor_keys, &err) != 0 || ports_init(&ports, &o.hep_ports, DEFAULT_PORTS, &err) != 0 ||
         listen_check(&o.listen, &err) != 0 || prepare(&o, &vendor, &d, &err) != 0)

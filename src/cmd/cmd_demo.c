@@ -333,6 +333,7 @@ static void catch_signals(void)
 
 int cmd_demo(int argc, char **argv)
 {
+    int status;
     struct demo_command o = { .rate = 10,
                               .talk = 20,
                               .concurrent = DEMO_CONCURRENT_USUAL,
@@ -343,15 +344,8 @@ int cmd_demo(int argc, char **argv)
     struct opt_list words = { 0 };
     struct errmsg err = { "" };
 
-    switch (opt_parse(&cmd_demo_help, argc, argv, &o, &words, &err)) {
-    case OPT_HELP:
-        opt_help(&cmd_demo_help);
-        return EXIT_OK;
-    case OPT_ERROR:
-        return report_usage("demo", "%s", err.text);
-    case OPT_RUN:
-        break;
-    }
+    if (!report_opts(&cmd_demo_help, argc, argv, &o, &words, &status))
+        return status;
     if (o.list)
         return list_scenarios();
     r.report.quiet = o.quiet;
@@ -360,7 +354,7 @@ int cmd_demo(int argc, char **argv)
     if (prepare(&r, &err) != 0)
         return report_usage("demo", "%s", err.text);
     catch_signals();
-    int status = run_all(&r);
+    status = run_all(&r);
     demo_free(r.demo);
     return status;
 }

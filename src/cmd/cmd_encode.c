@@ -165,6 +165,7 @@ static int run(struct encoder *e, const struct encode_options *o, const struct o
 
 int cmd_encode(int argc, char **argv)
 {
+    int status;
     struct encoder e = { 0 };
     struct encode_options o = { .capture_id = ENCODER_ID_AS_IS, .retry = 30, .connect_timeout = 10, .batch = 1 };
     struct opt_list files = { 0 };
@@ -172,15 +173,8 @@ int cmd_encode(int argc, char **argv)
     struct vendor vendor;
     struct errmsg err = { "" };
 
-    switch (opt_parse(&cmd_encode_help, argc, argv, &o, &files, &err)) {
-    case OPT_HELP:
-        opt_help(&cmd_encode_help);
-        return EXIT_OK;
-    case OPT_ERROR:
-        return report_usage("encode", "%s", err.text);
-    case OPT_RUN:
-        break;
-    }
+    if (!report_opts(&cmd_encode_help, argc, argv, &o, &files, &status))
+        return status;
     report.quiet = o.quiet;
     e.report = &report;
     e.stop = &interrupted;

@@ -336,17 +336,10 @@ static int export(struct export_command *c, const struct opt_list *args)
 
 int cmd_export(int argc, char **argv)
 {
+    int status;
     struct export_command c = { .quiet = false };
     struct opt_list args = { 0 };
-    struct errmsg err = { "" };
-    switch (opt_parse(&cmd_export_help, argc, argv, &c, &args, &err)) {
-    case OPT_HELP:
-        opt_help(&cmd_export_help);
-        return ASK_FOUND;
-    case OPT_ERROR:
-        return report_usage("export", "%s", err.text);
-    case OPT_RUN:
-        break;
-    }
+    if (!report_opts(&cmd_export_help, argc, argv, &c, &args, &status))
+        return status;
     return export(&c, &args);
 }

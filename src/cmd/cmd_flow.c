@@ -188,18 +188,11 @@ static int flow(struct flow_command *c)
 
 int cmd_flow(int argc, char **argv)
 {
+    int status;
     struct flow_command c = { .quiet = false };
     struct opt_list args = { 0 };
-    struct errmsg err = { "" };
-    switch (opt_parse(&cmd_flow_help, argc, argv, &c, &args, &err)) {
-    case OPT_HELP:
-        opt_help(&cmd_flow_help);
-        return ASK_FOUND;
-    case OPT_ERROR:
-        return report_usage("flow", "%s", err.text);
-    case OPT_RUN:
-        break;
-    }
+    if (!report_opts(&cmd_flow_help, argc, argv, &c, &args, &status))
+        return status;
     if (args.count != 1)
         return report_usage("flow", "give one Call-ID");
     c.ask.call_id = args.items[0];

@@ -115,19 +115,12 @@ static void put_overview(void)
 
 int cmd_man(int argc, char **argv)
 {
+    int status;
     struct opt_list args = { 0 };
-    struct errmsg err = { "" };
     const struct opt_command *c;
     int none;
-    switch (opt_parse(&cmd_man_help, argc, argv, &none, &args, &err)) {
-    case OPT_HELP:
-        opt_help(&cmd_man_help);
-        return EXIT_OK;
-    case OPT_ERROR:
-        return report_usage("man", "%s", err.text);
-    case OPT_RUN:
-        break;
-    }
+    if (!report_opts(&cmd_man_help, argc, argv, &none, &args, &status))
+        return status;
     if (args.count > 1)
         return report_usage("man", "one command at the most");
     if (args.count == 0)

@@ -146,17 +146,10 @@ static int search(struct search_command *c, const struct opt_list *args)
 
 int cmd_search(int argc, char **argv)
 {
+    int status;
     struct search_command c = { .ask = { .limit = LIMIT_DEFAULT } };
     struct opt_list args = { 0 };
-    struct errmsg err = { "" };
-    switch (opt_parse(&cmd_search_help, argc, argv, &c, &args, &err)) {
-    case OPT_HELP:
-        opt_help(&cmd_search_help);
-        return ASK_FOUND;
-    case OPT_ERROR:
-        return report_usage("search", "%s", err.text);
-    case OPT_RUN:
-        break;
-    }
+    if (!report_opts(&cmd_search_help, argc, argv, &c, &args, &status))
+        return status;
     return search(&c, &args);
 }

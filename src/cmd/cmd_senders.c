@@ -172,19 +172,12 @@ static int senders(struct senders_command *c, enum rows_format format)
 
 int cmd_senders(int argc, char **argv)
 {
+    int status;
     struct senders_command c = { .ask = { .limit = LIMIT_DEFAULT } };
     struct opt_list args = { 0 };
-    struct errmsg err = { "" };
     enum rows_format format;
-    switch (opt_parse(&cmd_senders_help, argc, argv, &c, &args, &err)) {
-    case OPT_HELP:
-        opt_help(&cmd_senders_help);
-        return ASK_FOUND;
-    case OPT_ERROR:
-        return report_usage("senders", "%s", err.text);
-    case OPT_RUN:
-        break;
-    }
+    if (!report_opts(&cmd_senders_help, argc, argv, &c, &args, &status))
+        return status;
     if (!rows_format_parse(c.format, &format))
         return report_usage("senders", "--format is table, json or csv");
     if (args.count > 0)

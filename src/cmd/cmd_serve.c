@@ -139,21 +139,14 @@ static void block_signals(sigset_t *ret)
 
 int cmd_serve(int argc, char **argv)
 {
+    int status;
     struct serve_options o = { 0 };
     struct opt_list args = { 0 };
-    struct errmsg err = { "" };
     struct conf_errors errs;
     struct server s = { .opts = &o.conf };
     sigset_t signals;
-    switch (opt_parse(&cmd_serve_help, argc, argv, &o, &args, &err)) {
-    case OPT_HELP:
-        opt_help(&cmd_serve_help);
-        return EXIT_OK;
-    case OPT_ERROR:
-        return report_usage("serve", "%s", err.text);
-    case OPT_RUN:
-        break;
-    }
+    if (!report_opts(&cmd_serve_help, argc, argv, &o, &args, &status))
+        return status;
     if (args.count > 0)
         return report_usage("serve", "an option was expected, not '%s'", args.items[0]);
     int loaded = conf_opt_load(&s.conf, &o.conf, &errs);
@@ -165,7 +158,7 @@ int cmd_serve(int argc, char **argv)
     pthread_rwlock_init(&s.conf_lock, NULL);
     pthread_mutex_init(&s.state_lock, NULL);
     pthread_mutex_init(&s.room_lock, NULL);
-    int status = serve(&s, &signals);
+    status = serve(&s, &signals);
     pthread_mutex_destroy(&s.room_lock);
     pthread_mutex_destroy(&s.state_lock);
     pthread_rwlock_destroy(&s.conf_lock);

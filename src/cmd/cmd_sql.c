@@ -113,19 +113,12 @@ static int sql(struct sql_command *c, enum rows_format format)
 
 int cmd_sql(int argc, char **argv)
 {
+    int status;
     struct sql_command c = { .ask = { .limit = SQL_LIMIT_DEFAULT } };
     struct opt_list args = { 0 };
-    struct errmsg err = { "" };
     enum rows_format format;
-    switch (opt_parse(&cmd_sql_help, argc, argv, &c, &args, &err)) {
-    case OPT_HELP:
-        opt_help(&cmd_sql_help);
-        return ASK_FOUND;
-    case OPT_ERROR:
-        return report_usage("sql", "%s", err.text);
-    case OPT_RUN:
-        break;
-    }
+    if (!report_opts(&cmd_sql_help, argc, argv, &c, &args, &status))
+        return status;
     if (!rows_format_parse(c.format, &format))
         return report_usage("sql", "--format is table, json or csv");
     if (c.ask.limit == 0)

@@ -275,17 +275,10 @@ static int tail(struct tail_command *c, const struct opt_list *args)
 
 int cmd_tail(int argc, char **argv)
 {
+    int status;
     struct tail_command c = { .ask = { .limit = 0 } };
     struct opt_list args = { 0 };
-    struct errmsg err = { "" };
-    switch (opt_parse(&cmd_tail_help, argc, argv, &c, &args, &err)) {
-    case OPT_HELP:
-        opt_help(&cmd_tail_help);
-        return ASK_FOUND;
-    case OPT_ERROR:
-        return report_usage("tail", "%s", err.text);
-    case OPT_RUN:
-        break;
-    }
+    if (!report_opts(&cmd_tail_help, argc, argv, &c, &args, &status))
+        return status;
     return tail(&c, &args);
 }

@@ -89,3 +89,21 @@ int report_usage(const char *command, const char *format, ...)
         fprintf(stderr, "Try 'hepcat --help'.\n");
     return EXIT_USAGE;
 }
+
+bool report_opts(const struct opt_command *command, int argc, char **argv, void *dest, struct opt_list *args,
+                 int *ret_status)
+{
+    struct errmsg err = { "" };
+    switch (opt_parse(command, argc, argv, dest, args, &err)) {
+    case OPT_HELP:
+        opt_help(command);
+        *ret_status = EXIT_OK;
+        return false;
+    case OPT_ERROR:
+        *ret_status = report_usage(command->name, "%s", err.text);
+        return false;
+    case OPT_RUN:
+        break;
+    }
+    return true;
+}

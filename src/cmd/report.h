@@ -9,6 +9,8 @@
 #include <stdint.h>
 #include <time.h>
 
+#include "cmd/opt.h"
+
 /* Errors shown in one minute. */
 #define REPORT_SHOWN_MAX 20
 
@@ -34,5 +36,11 @@ void report_end(struct report *r);
 
 /* Prints "hepcat: ..." and the hint at --help; returns EXIT_USAGE. For mistakes in the command line. */
 int report_usage(const char *command, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/*
+ * opt_parse(), with help and mistakes dealt with: true if the command is to run; else *ret_status is its exit status.
+ */
+bool report_opts(const struct opt_command *command, int argc, char **argv, void *dest, struct opt_list *args,
+                 int *ret_status);
 
 #endif

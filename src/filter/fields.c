@@ -3,6 +3,8 @@
 #include <string.h>
 #include <strings.h>
 
+#include "base/near.h"
+
 /* clang-format off */
 static const struct filter_field fields[] = {
     /* who and which call */
@@ -98,55 +100,15 @@ const struct filter_field *filter_field_by_name(const char *name, size_t len)
     return NULL;
 }
 
-static char fold(char c)
-{
-    return (char)(c >= 'A' && c <= 'Z' ? c | 0x20 : c);
-}
-
-/* Optimal string alignment: the edit distance with neighbours swapped as one error; three rows of its table. */
-size_t filter_distance(const char *text, size_t len, const char *word, size_t word_len, size_t max)
-{
-    enum { LONGEST = 32 };
-    size_t rows[3][LONGEST + 1];
-    if (len > LONGEST || word_len > LONGEST)
-        return max + 1;
-    for (size_t j = 0; j <= word_len; j++)
-        rows[0][j] = j;
-    for (size_t i = 1; i <= len; i++) {
-        size_t *now = rows[i % 3];
-        const size_t *last = rows[(i - 1) % 3];
-        now[0] = i;
-        for (size_t j = 1; j <= word_len; j++) {
-            bool equal = fold(text[i - 1]) == fold(word[j - 1]);
-            size_t best = last[j - 1] + !equal;
-            best = last[j] + 1 < best ? last[j] + 1 : best;
-            best = now[j - 1] + 1 < best ? now[j - 1] + 1 : best;
-            if (i > 1 && j > 1 && fold(text[i - 1]) == fold(word[j - 2]) && fold(text[i - 2]) == fold(word[j - 1])) {
-                size_t swapped = rows[(i - 2) % 3][j - 2] + 1;
-                best = swapped < best ? swapped : best;
-            }
-            now[j] = best;
-        }
-    }
-    size_t found = rows[len % 3][word_len];
-    return found > max ? max + 1 : found;
-}
-
-/* Two errors in a word of four letters or more; one in a shorter word. */
-static size_t errors_allowed(size_t len)
-{
-    return len >= 4 ? 2 : 1;
-}
-
 const char *filter_field_nearest(const char *name, size_t len)
 {
-    size_t best = errors_allowed(len) + 1;
+    size_t best = near_allowed(len) + 1;
     const char *found = NULL;
     for (size_t i = 0; i < FIELD_COUNT; i++) {
-        size_t d = filter_distance(name, len, fields[i].name, strlen(fields[i].name), best);
+        size_t d = near_distance(name, len, fields[i].name, strlen(fields[i].name), best);
         struct filter_word alias;
         for (const char *words = fields[i].aliases; filter_word_next(&words, &alias);) {
-            size_t other = filter_distance(name, len, alias.ptr, alias.len, best);
+            size_t other = near_distance(name, len, alias.ptr, alias.len, best);
             d = other < d ? other : d;
         }
         if (d < best) {

@@ -48,12 +48,6 @@ const struct filter_field *filter_field_by_name(const char *name, size_t len);
 /* The name or alias nearest to what was typed, by typing errors; NULL if none is near. */
 const char *filter_field_nearest(const char *name, size_t len);
 
-/*
- * Typing errors (octets added, left out, changed or swapped, in any case) between a text and a word; more than `max`
- * gives max + 1.
- */
-size_t filter_distance(const char *text, size_t len, const char *word, size_t word_len, size_t max);
-
 /* The next of the words that blanks part; false at the end. *words moves on. */
 struct filter_word {
     const char *ptr;

@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/near.h"
 #include "base/num.h"
 #include "filter/glob.h"
 #include "filter/lex.h"
@@ -135,7 +136,7 @@ static const char *nearest_type(struct hep_slice s)
     size_t best = 3;
     for (unsigned i = 0; i < 256 + RECORD_TABLES; i++) {
         const char *name = i < 256 ? hep_type_name((uint8_t)i) : record_schema((enum record_table)(i - 256))->name;
-        size_t d = name == NULL ? best : filter_distance((const char *)s.ptr, s.len, name, strlen(name), best);
+        size_t d = name == NULL ? best : near_distance((const char *)s.ptr, s.len, name, strlen(name), best);
         if (d < best) {
             best = d;
             found = name;

@@ -556,17 +556,6 @@ static void test_documentation(void **state)
     free(doc);
 }
 
-static void test_nearest(void **state)
-{
-    (void)state;
-    assert_int_equal(filter_distance("from", 4, "from", 4, 5), 0);
-    assert_int_equal(filter_distance("FORM", 4, "from", 4, 5), 1);
-    assert_int_equal(filter_distance("", 0, "from", 4, 5), 4);
-    assert_int_equal(filter_distance("kitten", 6, "sitting", 7, 5), 3);
-    assert_int_equal(filter_distance("kitten", 6, "sitting", 7, 2), 3);
-    assert_int_equal(filter_distance("abcdefghijabcdefghijabcdefghijabc", 33, "from", 4, 2), 3);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -576,7 +565,7 @@ int main(void)
         cmocka_unit_test(test_parts),         cmocka_unit_test(test_phones),    cmocka_unit_test(test_times),
         cmocka_unit_test(test_bounds),        cmocka_unit_test(test_errors),    cmocka_unit_test(test_value_errors),
         cmocka_unit_test(test_tree_errors),   cmocka_unit_test(test_limits),    cmocka_unit_test(test_every_field),
-        cmocka_unit_test(test_documentation), cmocka_unit_test(test_nearest),
+        cmocka_unit_test(test_documentation),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
