@@ -56,6 +56,7 @@ bench:
 	@cmake --build $(BUILD)/bench -j$(JOBS)
 	@bench/run.py $(BUILD)/bench
 	@bench/ingest.py $(BUILD)/bench
+	@bench/query.py $(BUILD)/bench --sizes 1,10
 
 format:
 	@tools/install-deps.sh lint
