@@ -1,0 +1,454 @@
+#include "track/call.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "sip/start.h"
+
+/* ------------------------------------------------------------------------------------------------ small things */
+
+static void earliest(int32_t *at, int32_t ms)
+{
+    if (*at == CALL_NO_TIME || ms < *at)
+        *at = ms;
+}
+
+static void latest(int32_t *at, int32_t ms)
+{
+    if (*at == CALL_NO_TIME || ms > *at)
+        *at = ms;
+}
+
+static void count_up(uint16_t *counter)
+{
+    *counter = (uint16_t)(*counter + (*counter < UINT16_MAX));
+}
+
+static bool is_request(const struct track_event *e, enum sip_method method)
+{
+    return (e->flags & TRACK_EVENT_REQUEST) != 0 && e->method == method;
+}
+
+/* A response to an INVITE; what is no status at all counts as none. */
+static bool is_answer(const struct track_event *e)
+{
+    return (e->flags & TRACK_EVENT_REQUEST) == 0 && e->method == SIP_INVITE && e->status >= 100;
+}
+
+static bool is_challenge(uint16_t status)
+{
+    return status == 401 || status == 407;
+}
+
+/* True, and the message is the best from now on, if it is better than the one that was. */
+static bool is_best(struct track_call *c, enum call_best which, uint8_t rank, const struct track_event *e, int32_t ms)
+{
+    struct best *b = &c->best[which];
+    uint32_t seq = (uint32_t)e->seq;
+    if (b->ms != CALL_NO_TIME) {
+        if (rank != c->ranks[which] ? rank < c->ranks[which] : ms != b->ms ? ms > b->ms : seq >= b->seq)
+            return false;
+    }
+    c->ranks[which] = rank;
+    *b = (struct best){ ms, seq };
+    return true;
+}
+
+/* ------------------------------------------------------------------------------------------------ texts */
+
+struct hep_slice call_text(const struct track_call *c, enum track_text which)
+{
+    struct hep_slice s = { NULL, 0 };
+    if (c->texts == NULL)
+        return s;
+    s = (struct hep_slice){ c->texts + CALL_TEXTS, c->texts[which] };
+    for (unsigned i = 0; i < (unsigned)which; i++)
+        s.ptr += c->texts[i];
+    return s;
+}
+
+size_t call_texts_len(const struct track_call *c)
+{
+    size_t len = 0;
+    if (c->texts == NULL)
+        return 0;
+    for (size_t i = 0; i < CALL_TEXTS; i++)
+        len += c->texts[i];
+    return len + CALL_TEXTS;
+}
+
+/* The texts of the set (bits 1 << enum track_text) are those of the message from now on; the others stay. */
+static void set_texts(struct track_call *c, struct call_world *w, unsigned set, const struct track_texts *texts)
+{
+    struct hep_slice all[CALL_TEXTS];
+    size_t len = CALL_TEXTS;
+    for (unsigned i = 0; i < CALL_TEXTS; i++) {
+        all[i] = set >> i & 1 ? track_text_cut(texts->of[i]) : call_text(c, (enum track_text)i);
+        len += all[i].len;
+    }
+    uint8_t *p = malloc(len), *at = p + CALL_TEXTS;
+    if (p == NULL) {
+        w->lost++;
+        return;
+    }
+    for (unsigned i = 0; i < CALL_TEXTS; i++) {
+        p[i] = (uint8_t)all[i].len;
+        if (all[i].len > 0)
+            memcpy(at, all[i].ptr, all[i].len);
+        at += all[i].len;
+    }
+    w->text_octets += len - call_texts_len(c);
+    free(c->texts);
+    c->texts = p;
+}
+
+static void set_word(struct track_call *c, struct call_world *w, enum call_word which, struct hep_slice text)
+{
+    uint32_t id = words_take(&w->words, text, &w->lost);
+    words_drop(&w->words, c->words[which]);
+    c->words[which] = id;
+}
+
+static void set_addr(struct track_call *c, struct call_world *w, enum call_word which, const struct track_addr *addr)
+{
+    set_word(c, w, which, (struct hep_slice){ addr->ip.octets, addr->ip.len });
+    c->ports[which - WORD_SRC] = addr->port;
+}
+
+/* ------------------------------------------------------------------------------------------------ who and what */
+
+static void take_who(struct track_call *c, struct call_world *w, const struct track_event *e,
+                     const struct track_texts *texts, int32_t ms)
+{
+    bool first = is_request(e, SIP_INVITE) && e->to_tag == 0;
+    uint8_t rank = first                                                            ? 3
+                   : (is_answer(e) && e->status < 200) || is_request(e, SIP_CANCEL) ? 2
+                   : is_answer(e)                                                   ? 1
+                                                                                    : 0;
+    if (!is_best(c, BEST_WHO, rank, e, ms))
+        return;
+    c->caller_tag = e->from_tag;
+    set_texts(c, w, (1u << CALL_TEXTS) - 1 - (1u << TRACK_TEXT_REFER_TO), texts);
+    set_word(c, w, WORD_FROM_HOST, texts->of[TRACK_TEXT_FROM_HOST]);
+    set_word(c, w, WORD_RURI_HOST, texts->of[TRACK_TEXT_RURI_HOST]);
+    if (!first)
+        return;
+    set_word(c, w, WORD_CALLER_AGENT, texts->of[TRACK_TEXT_USER_AGENT]);
+    set_word(c, w, WORD_OFFER, texts->of[TRACK_TEXT_SDP]);
+    set_addr(c, w, WORD_SRC, &e->src);
+    set_addr(c, w, WORD_DST, &e->dst);
+    if (e->flags & TRACK_EVENT_SDP)
+        set_addr(c, w, WORD_CALLER_MEDIA, &e->media);
+}
+
+/* The called side speaks in responses that a proxy passes on; refusals are often the proxy's own. */
+static void take_callee(struct track_call *c, struct call_world *w, const struct track_event *e,
+                        const struct track_texts *texts, int32_t ms)
+{
+    if (!is_answer(e) || e->status == 100 || is_challenge(e->status))
+        return;
+    uint8_t rank = e->status >= 300 ? 1 : e->status >= 200 ? 3 : 2;
+    if (texts->of[TRACK_TEXT_USER_AGENT].len > 0 && is_best(c, BEST_AGENT, rank, e, ms))
+        set_word(c, w, WORD_CALLEE_AGENT, texts->of[TRACK_TEXT_USER_AGENT]);
+    if ((e->flags & TRACK_EVENT_SDP) != 0 && e->status < 300 && is_best(c, BEST_ANSWER, rank, e, ms)) {
+        set_word(c, w, WORD_ANSWER, texts->of[TRACK_TEXT_SDP]);
+        set_addr(c, w, WORD_CALLEE_MEDIA, &e->media);
+    }
+}
+
+static void take_texts(struct track_call *c, struct call_world *w, const struct track_event *e,
+                       const struct track_texts *texts, int32_t ms)
+{
+    take_who(c, w, e, texts, ms);
+    take_callee(c, w, e, texts, ms);
+    if (is_request(e, SIP_ACK) && (e->flags & TRACK_EVENT_SDP) && is_best(c, BEST_ACK, 0, e, ms)) {
+        set_word(c, w, WORD_ACK, texts->of[TRACK_TEXT_SDP]);
+        if (c->words[WORD_CALLER_MEDIA] == 0)
+            set_addr(c, w, WORD_CALLER_MEDIA, &e->media);
+    }
+    if (is_request(e, SIP_REFER) && is_best(c, BEST_REFER, 0, e, ms))
+        set_texts(c, w, 1u << TRACK_TEXT_REFER_TO, texts);
+}
+
+/* ------------------------------------------------------------------------------------------------ INVITE */
+
+/* Of the responses of several branches a proxy passes on the best one: RFC 3261 section 16.7, step 6. */
+static unsigned proxy_order(uint16_t status)
+{
+    return status >= 600 ? status : status + 1000u;
+}
+
+/*
+ * Of several final responses the one that the caller saw: a success before all, else that of the last attempt (highest
+ * CSeq) nearest to the caller (fewest Vias).
+ */
+static bool is_better_final(const struct track_call *c, const struct track_event *e, int32_t ms)
+{
+    bool success = e->status < 300, old = c->final_status < 300;
+    if (c->final_status == 0 || success != old)
+        return c->final_status == 0 || success;
+    if (!success && e->cseq != c->final_cseq)
+        return e->cseq > c->final_cseq;
+    if (!success && e->via_count != c->final_via)
+        return e->via_count < c->final_via;
+    if (!success && e->status != c->final_status)
+        return proxy_order(e->status) < proxy_order(c->final_status);
+    return ms != c->final_ms ? ms < c->final_ms : (uint32_t)e->seq < c->final_seq;
+}
+
+static void take_final(struct track_call *c, struct call_world *w, const struct track_event *e,
+                       const struct track_texts *texts, int32_t ms)
+{
+    if (!is_better_final(c, e, ms))
+        return;
+    c->final_status = e->status;
+    c->final_cseq = e->cseq;
+    c->final_via = e->via_count;
+    c->final_ms = ms;
+    c->final_seq = (uint32_t)e->seq;
+    set_word(c, w, WORD_REASON, texts != NULL ? texts->of[TRACK_TEXT_REASON] : (struct hep_slice){ NULL, 0 });
+}
+
+static void take_to_tag(struct track_call *c, uint32_t tag)
+{
+    for (uint8_t i = 0; i < c->tag_count; i++)
+        if (c->to_tags[i] == tag)
+            return;
+    if (c->tag_count < TAGS_MAX)
+        c->to_tags[c->tag_count++] = tag;
+}
+
+static void take_answer(struct track_call *c, struct call_world *w, const struct track_event *e,
+                        const struct track_texts *texts, int32_t ms)
+{
+    if (e->status >= 200)
+        take_final(c, w, e, texts, ms);
+    else
+        earliest(&c->at[AT_PROVISIONAL], ms);
+    if (e->status > 100 && e->status < 300 && e->to_tag != 0)
+        take_to_tag(c, e->to_tag);
+    if (e->status == 180)
+        earliest(&c->at[AT_RINGING], ms);
+    if (e->status >= 200 && e->status < 300)
+        earliest(&c->at[AT_ANSWER], ms);
+    if (e->status <= 100 || e->status >= 200)
+        return;
+    earliest(&c->at[AT_PROGRESS], ms);
+    if (e->flags & TRACK_EVENT_SDP)
+        c->flags |= CALL_EARLY_MEDIA;
+}
+
+static uint32_t address_hash(const struct hep_addr *a)
+{
+    uint32_t h = a->len;
+    for (uint8_t i = 0; i < a->len; i++)
+        h = (h ^ a->octets[i]) * UINT32_C(16777619);
+    return h;
+}
+
+/* The ways that the INVITE took, of the last attempt: a proxy behind the other, or branches of a fork. */
+static void take_way(struct track_call *c, const struct track_event *e, int32_t ms)
+{
+    if (e->cseq < c->ways_cseq)
+        return;
+    if (e->cseq > c->ways_cseq) {
+        c->ways_cseq = e->cseq;
+        c->way_count = c->branches = 0;
+        c->ways_via = UINT8_MAX;
+        c->ways_ms = ms;
+    }
+    c->ways_via = e->via_count < c->ways_via ? e->via_count : c->ways_via;
+    latest(&c->ways_ms, ms);
+    for (uint8_t i = 0; i < c->way_count; i++)
+        if (c->ways[i].branch == e->branch)
+            return;
+    if (c->way_count < WAYS_MAX)
+        c->ways[c->way_count++] = (struct way){ e->branch, address_hash(&e->src.ip) };
+    else
+        c->branches = (uint8_t)(c->branches + (c->branches < UINT8_MAX));
+}
+
+static void take_invite(struct track_call *c, const struct track_event *e, int32_t ms)
+{
+    if (e->flags & TRACK_EVENT_REPLACES)
+        c->flags |= CALL_REPLACES;
+    if (e->flags & TRACK_EVENT_FORWARDED)
+        c->flags |= CALL_FORWARDED;
+    if (e->to_tag != 0)
+        return;
+    earliest(&c->at[AT_INVITE], ms);
+    take_way(c, e, ms);
+}
+
+/* ------------------------------------------------------------------------------------------------ dialog */
+
+static void take_new_request(struct track_call *c, const struct track_event *e)
+{
+    switch (e->method) {
+    case SIP_INVITE:
+        count_up(&c->reinvites);
+        break;
+    case SIP_UPDATE:
+        count_up(&c->updates);
+        break;
+    case SIP_REFER:
+        count_up(&c->refers);
+        break;
+    default:
+        break;
+    }
+    if (e->method != SIP_UPDATE && e->method != SIP_PRACK)
+        c->flags |= CALL_DIALOG;
+}
+
+/* Requests inside the dialog are numbered: one that came over three hops is one. */
+static void take_request(struct track_call *c, const struct track_event *e)
+{
+    struct side *s = e->method == SIP_ACK || e->method == SIP_CANCEL || e->to_tag == 0 ? NULL : side_of(c, e->from_tag);
+    uint32_t bit = s != NULL ? side_bit(s, e->cseq) : 0;
+    if (bit == 0)
+        return;
+    if ((s->seen & bit) == 0)
+        take_new_request(c, e);
+    s->seen |= bit;
+    if ((e->flags & TRACK_EVENT_SDP) == 0 || (e->method != SIP_INVITE && e->method != SIP_UPDATE))
+        return;
+    s->sdp |= bit;
+    if (e->flags & TRACK_EVENT_HOLD)
+        s->hold |= bit;
+}
+
+static void take_response(struct track_call *c, const struct track_event *e)
+{
+    bool challenge = is_challenge(e->status);
+    if (!challenge && !(e->method == SIP_INVITE && e->status >= 300 && e->status < 400))
+        return;
+    struct side *s = side_of(c, e->from_tag);
+    uint32_t bit = s != NULL ? side_bit(s, e->cseq) : 0;
+    uint32_t *set = s == NULL ? NULL : challenge ? &s->challenged : &s->redirected;
+    if (bit == 0 || (*set & bit) != 0)
+        return;
+    *set |= bit;
+    count_up(challenge ? &c->auth_rounds : &c->redirects);
+}
+
+static void take_bye(struct track_call *c, const struct track_event *e, int32_t ms)
+{
+    earliest(&c->at[AT_BYE], ms);
+    if (is_best(c, BEST_BYE, 0, e, ms))
+        c->bye_tag = e->from_tag;
+    if (e->status >= 200 && !is_challenge(e->status))
+        c->flags |= CALL_BYE_ANSWERED;
+}
+
+/* Causes of what ended the call weigh more; of equal ones the lowest stands, whatever came first. */
+static void take_cause(int16_t cause, uint8_t rank, int16_t *ret, uint8_t *ret_rank)
+{
+    if (cause < 0 || rank < *ret_rank || (rank == *ret_rank && *ret >= 0 && *ret <= cause))
+        return;
+    *ret = cause;
+    *ret_rank = rank;
+}
+
+static void take_causes(struct track_call *c, const struct track_event *e)
+{
+    uint8_t rank = is_request(e, SIP_BYE)             ? 3
+                   : is_request(e, SIP_CANCEL)        ? 2
+                   : is_answer(e) && e->status >= 300 ? 1
+                                                      : 0;
+    if (rank == 0)
+        return;
+    take_cause(e->q850, rank, &c->q850, &c->q850_rank);
+    take_cause(e->sip_cause, rank, &c->sip_cause, &c->sip_cause_rank);
+}
+
+/* ------------------------------------------------------------------------------------------------ calls */
+
+void call_begin(struct track_call *c, const struct track_event *e)
+{
+    uint64_t uid = (e->call ^ e->seq * UINT64_C(0x9e3779b97f4a7c15)) * UINT64_C(0xbf58476d1ce4e5b9);
+    memset(c, 0, offsetof(struct track_call, link));
+    memset((uint8_t *)c + CALL_FACTS, 0, sizeof(*c) - CALL_FACTS);
+    c->key = e->call;
+    c->uid = uid ^ uid >> 29;
+    c->uid += c->uid == 0;
+    c->first_seq = e->seq;
+    c->base_ms = (e->ts >= 0 ? e->ts : 0) / 1000;
+    c->q850 = c->sip_cause = -1;
+    c->ways_via = c->cancel_via = UINT8_MAX;
+    c->ways_ms = CALL_NO_TIME;
+    for (size_t i = 0; i < CALL_TIMES; i++)
+        c->at[i] = CALL_NO_TIME;
+    for (size_t i = 0; i < CALL_BESTS; i++)
+        c->best[i].ms = CALL_NO_TIME;
+}
+
+void call_end(struct track_call *c, struct call_world *w)
+{
+    for (size_t i = 0; i < CALL_WORDS; i++)
+        words_drop(&w->words, c->words[i]);
+    w->text_octets -= call_texts_len(c);
+    free(c->texts);
+    memset(c->words, 0, sizeof(c->words));
+    c->texts = NULL;
+}
+
+static unsigned tap_place(struct track_call *c, uint16_t tap)
+{
+    unsigned i = 0;
+    while (i < c->tap_count && c->taps[i] != tap)
+        i++;
+    if (i == c->tap_count && i < TRACK_TAPS_MAX)
+        c->taps[c->tap_count++] = tap;
+    return i;
+}
+
+static void take_common(struct track_call *c, const struct track_event *e, int32_t ms)
+{
+    c->messages += c->messages < UINT32_MAX;
+    c->first_seq = e->seq < c->first_seq ? e->seq : c->first_seq;
+    c->transports |= (uint8_t)(1u << (e->transport < TRACK_TRANSPORTS ? e->transport : TRACK_TRANSPORT_OTHER));
+    if (e->flags & TRACK_EVENT_SRTP)
+        c->flags |= CALL_SRTP;
+    earliest(&c->at[AT_FIRST], ms);
+    latest(&c->at[AT_LAST], ms);
+    recent_note(c, e, tap_place(c, e->tap), ms);
+}
+
+void call_take(struct track_call *c, struct call_world *w, const struct track_event *e, const struct track_texts *texts)
+{
+    int32_t ms = call_ms(c, e->ts);
+    take_common(c, e, ms);
+    if (e->flags & TRACK_EVENT_REQUEST)
+        take_request(c, e);
+    else
+        take_response(c, e);
+    if (is_request(e, SIP_INVITE))
+        take_invite(c, e, ms);
+    if (is_answer(e))
+        take_answer(c, w, e, texts, ms);
+    if (is_request(e, SIP_CANCEL)) {
+        earliest(&c->at[AT_CANCEL], ms);
+        c->cancel_via = e->via_count < c->cancel_via ? e->via_count : c->cancel_via;
+    }
+    if (is_request(e, SIP_ACK) && e->cseq > c->ack_cseq)
+        c->ack_cseq = e->cseq;
+    if (e->method == SIP_BYE)
+        take_bye(c, e, ms);
+    take_causes(c, e);
+    if (texts != NULL)
+        take_texts(c, w, e, texts, ms);
+}
+
+bool call_is_another(const struct track_call *c, const struct track_event *e)
+{
+    if (!is_request(e, SIP_INVITE) || e->to_tag != 0)
+        return false;
+    for (uint8_t i = 0; i < c->way_count; i++)
+        if (c->ways[i].branch == e->branch)
+            return false;
+    int32_t ms = call_ms(c, e->ts);
+    if (call_knows(c, AT_BYE) && call_knows(c, AT_INVITE))
+        return ms > c->at[AT_BYE];
+    return e->from_tag != c->caller_tag && ms > c->at[AT_LAST] && ms - c->at[AT_LAST] > 60000;
+}

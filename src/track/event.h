@@ -1,0 +1,112 @@
+/*
+ * What a SIP row means for its call, in a fixed size: hashes and numbers, made by a pure function in the thread that
+ * received the message, and handed to the worker that owns the call.
+ *
+ * Texts go beside it as slices into the row. They are needed only where track_event_has_news() is true (first INVITEs,
+ * responses that answer them, transfers); whoever takes the event to another thread copies them with it then
+ * (track_texts_pack()) and leaves them out for all others.
+ */
+#ifndef TRACK_EVENT_H
+#define TRACK_EVENT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/buf.h"
+#include "hep/hep.h"
+#include "record/record.h"
+
+#define TRACK_TEXT_MAX 255 /* octets of each text that is kept of a call; longer ones are cut at a character */
+
+/* What a message has to say in words. X(ID): the column of struct record stands in event.c. */
+#define TRACK_TEXT_LIST(X)                                                                                             \
+    X(CALL_ID)                                                                                                         \
+    X(FROM_USER)                                                                                                       \
+    X(FROM_NAME)                                                                                                       \
+    X(TO_USER)                                                                                                         \
+    X(RURI_USER)                                                                                                       \
+    X(PAI_USER)                                                                                                        \
+    X(DIVERSION_USER)                                                                                                  \
+    X(DIVERSION_REASON)                                                                                                \
+    X(REPLACES)                                                                                                        \
+    X(REFER_TO)                                                                                                        \
+    X(FROM_HOST)                                                                                                       \
+    X(RURI_HOST)                                                                                                       \
+    X(USER_AGENT)                                                                                                      \
+    X(REASON)                                                                                                          \
+    X(SDP)
+
+enum track_text {
+#define TRACK_TEXT_ENUM(id) TRACK_TEXT_##id,
+    TRACK_TEXT_LIST(TRACK_TEXT_ENUM)
+#undef TRACK_TEXT_ENUM
+        TRACK_TEXTS
+};
+
+struct track_texts {
+    struct hep_slice of[TRACK_TEXTS]; /* empty: none */
+};
+
+enum track_event_flag {
+    TRACK_EVENT_REQUEST = 1 << 0,
+    TRACK_EVENT_SDP = 1 << 1,
+    TRACK_EVENT_HOLD = 1 << 2,      /* its SDP puts the other side on hold: sendonly, inactive, or 0.0.0.0 */
+    TRACK_EVENT_FORWARDED = 1 << 3, /* an INVITE with Diversion or History-Info */
+    TRACK_EVENT_REPLACES = 1 << 4,
+    TRACK_EVENT_SRTP = 1 << 5
+};
+
+/* IP address and port. len of the address 0: not known. */
+struct track_addr {
+    struct hep_addr ip;
+    uint16_t port;
+};
+
+struct track_event {
+    uint64_t call;    /* hash of the Call-ID: the key of the call, and what workers share the calls out by */
+    uint64_t seq;     /* of the row */
+    int64_t ts;       /* of the row: microseconds */
+    uint32_t message; /* hash of branch, CSeq, method or status, way and payload: the same in each transmission */
+    uint32_t branch;  /* hashes; 0: none */
+    uint32_t from_tag;
+    uint32_t to_tag;
+    uint32_t cseq;
+    uint16_t status;            /* 0: a request */
+    uint16_t flags;             /* TRACK_EVENT_ */
+    uint16_t tap;               /* hash of capture id and sender: who saw it */
+    int16_t q850;               /* -1: none */
+    int16_t sip_cause;          /* -1: none */
+    uint8_t method;             /* enum sip_method: of the request, or the one that the response answers */
+    uint8_t via_count;          /* 255: that many or more */
+    uint8_t transport;          /* enum track_transport */
+    struct track_addr src, dst; /* on the wire */
+    struct track_addr media;    /* where the first medium of the SDP is to be sent to */
+};
+
+_Static_assert(sizeof(struct track_event) <= 192, "an event fits into three cache lines");
+
+enum track_transport { TRACK_UDP, TRACK_TCP, TRACK_TLS, TRACK_WS, TRACK_WSS, TRACK_SCTP, TRACK_TRANSPORT_OTHER };
+#define TRACK_TRANSPORTS 7
+
+/* "udp" ... "other". Static. */
+const char *track_transport_name(enum track_transport transport);
+
+/*
+ * The event of a row, and its texts as slices into the row. `seed` belongs to the data directory: who sends messages
+ * cannot know which Call-IDs have the same hash. False if the row is of no call: another table, no Call-ID, or a method
+ * that never belongs to one (REGISTER, PUBLISH).
+ */
+bool track_event_make(const struct record *r, uint64_t seed, struct track_event *ret, struct track_texts *ret_texts);
+
+/* True if the texts of this event may matter to its call. */
+bool track_event_has_news(const struct track_event *e);
+
+/* Appends the texts as octets; reads them back as slices into these. False if the octets are no such texts. */
+void track_texts_pack(const struct track_texts *texts, struct buf *b);
+bool track_texts_unpack(const uint8_t *p, size_t len, struct track_texts *ret);
+
+/* The first TRACK_TEXT_MAX octets, fewer where that would cut a character. */
+struct hep_slice track_text_cut(struct hep_slice s);
+
+#endif

@@ -1,0 +1,317 @@
+/*
+ * The live calls as octets, little-endian:
+ *
+ *     0 magic "hctrk01\n"   8 now (4)   12 number of calls (4)   16 the calls
+ *
+ * A call is its fields in the order of fields(), then its shared texts (length, octets), then its own. One list writes
+ * and reads, so that they cannot differ. A change of the list is a new magic.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/le.h"
+#include "track/internal.h"
+
+static const char magic[8] = "hctrk01\n";
+
+/* Either direction: out, or in. */
+struct io {
+    struct buf *out;
+    struct rd in;
+};
+
+static void number(struct io *io, void *p, size_t size)
+{
+    uint64_t v = 0;
+    const uint8_t *from;
+    if (io->out == NULL) {
+        if (!rd_take(&io->in, size, &from))
+            return;
+        for (size_t i = size; i-- > 0;)
+            v = v << 8 | from[i];
+        uint8_t v8 = (uint8_t)v;
+        uint16_t v16 = (uint16_t)v;
+        uint32_t v32 = (uint32_t)v;
+        memcpy(p, size == 1 ? (const void *)&v8 : size == 2 ? &v16 : size == 4 ? &v32 : (const void *)&v, size);
+        return;
+    }
+    uint8_t le[8];
+    uint16_t v16;
+    uint32_t v32;
+    switch (size) {
+    case 1:
+        memcpy(le, p, 1);
+        break;
+    case 2:
+        memcpy(&v16, p, 2);
+        le16_put(le, v16);
+        break;
+    case 4:
+        memcpy(&v32, p, 4);
+        le32_put(le, v32);
+        break;
+    default:
+        memcpy(&v, p, 8);
+        le64_put(le, v);
+        break;
+    }
+    buf_put(io->out, le, size);
+}
+
+#define NUMBER(field) number(io, &(field), sizeof(field))
+#define NUMBERS(array)                                                                                                 \
+    for (size_t n_ = 0; n_ < sizeof(array) / sizeof((array)[0]); n_++)                                                 \
+    NUMBER((array)[n_])
+
+static void flag(struct io *io, bool *b)
+{
+    uint8_t v = *b;
+    NUMBER(v);
+    *b = v != 0;
+}
+
+static void recents(struct io *io, struct recent *all)
+{
+    for (size_t i = 0; i < RECENT_MAX; i++) {
+        struct recent *r = &all[i];
+        NUMBER(r->message);
+        NUMBER(r->ms);
+        NUMBER(r->taps);
+        NUMBERS(r->copies);
+        NUMBER(r->apart);
+    }
+}
+
+static void sides(struct io *io, struct side *all)
+{
+    for (size_t i = 0; i < 2; i++) {
+        struct side *s = &all[i];
+        NUMBER(s->tag);
+        NUMBER(s->max);
+        NUMBER(s->seen);
+        NUMBER(s->sdp);
+        NUMBER(s->hold);
+        NUMBER(s->challenged);
+        NUMBER(s->redirected);
+        NUMBER(s->holds);
+        NUMBER(s->resumes);
+        flag(io, &s->held);
+    }
+}
+
+static void finals(struct io *io, struct track_call *c)
+{
+    NUMBER(c->final_via);
+    NUMBER(c->final_status);
+    NUMBER(c->final_cseq);
+    NUMBER(c->final_seq);
+    NUMBER(c->final_ms);
+    NUMBER(c->caller_tag);
+    NUMBER(c->bye_tag);
+    NUMBER(c->ack_cseq);
+}
+
+static void ways(struct io *io, struct track_call *c)
+{
+    NUMBER(c->way_count);
+    NUMBER(c->branches);
+    NUMBER(c->ways_cseq);
+    NUMBER(c->ways_ms);
+    NUMBER(c->ways_via);
+    NUMBER(c->cancel_via);
+    for (size_t i = 0; i < WAYS_MAX; i++) {
+        NUMBER(c->ways[i].branch);
+        NUMBER(c->ways[i].src);
+    }
+    NUMBER(c->tag_count);
+    NUMBERS(c->to_tags);
+}
+
+static void counts(struct io *io, struct track_call *c)
+{
+    NUMBER(c->messages);
+    NUMBER(c->flags);
+    NUMBER(c->transports);
+    NUMBER(c->tap_count);
+    NUMBERS(c->taps);
+    NUMBER(c->seen_again);
+    NUMBERS(c->again);
+    NUMBER(c->reinvites);
+    NUMBER(c->updates);
+    NUMBER(c->refers);
+    NUMBER(c->auth_rounds);
+    NUMBER(c->redirects);
+    NUMBER(c->q850);
+    NUMBER(c->sip_cause);
+    NUMBER(c->q850_rank);
+    NUMBER(c->sip_cause_rank);
+}
+
+static void fields(struct io *io, struct track_call *c)
+{
+    NUMBER(c->key);
+    NUMBER(c->uid);
+    NUMBER(c->first_seq);
+    NUMBER(c->base_ms);
+    NUMBER(c->touched);
+    NUMBERS(c->at);
+    counts(io, c);
+    NUMBER(c->recent_at);
+    recents(io, c->recent);
+    sides(io, c->sides);
+    finals(io, c);
+    ways(io, c);
+    NUMBERS(c->ranks);
+    for (size_t i = 0; i < CALL_BESTS; i++) {
+        NUMBER(c->best[i].ms);
+        NUMBER(c->best[i].seq);
+    }
+    NUMBERS(c->ports);
+}
+
+/* ------------------------------------------------------------------------------------------------ out */
+
+struct saving {
+    const struct tracker *t;
+    struct io io;
+};
+
+static bool save_call(void *arg, const struct track_call *c)
+{
+    struct saving *s = arg;
+    struct track_call copy = *c; /* fields() is of both directions */
+    fields(&s->io, &copy);
+    for (size_t i = 0; i < CALL_WORDS; i++) {
+        struct hep_slice w = words_get(&s->t->world.words, c->words[i]);
+        buf_putc(s->io.out, (char)(uint8_t)w.len);
+        buf_put(s->io.out, w.ptr, w.len);
+    }
+    buf_putc(s->io.out, (char)(c->texts != NULL));
+    buf_put(s->io.out, c->texts, call_texts_len(c));
+    return !s->io.out->failed;
+}
+
+void tracker_save(const struct tracker *t, struct buf *b)
+{
+    struct saving s = { t, { .out = b } };
+    uint8_t head[8];
+    le32_put(head, t->now);
+    le32_put(head + 4, t->stats.live);
+    buf_put(b, magic, sizeof(magic));
+    buf_put(b, head, sizeof(head));
+    tracker_walk(t, save_call, &s);
+}
+
+/* ------------------------------------------------------------------------------------------------ in */
+
+/* What the code goes by without looking again. */
+static bool is_sound(const struct track_call *c)
+{
+    if (c->recent_at >= RECENT_MAX || c->way_count > WAYS_MAX || c->tag_count > TAGS_MAX ||
+        c->tap_count > TRACK_TAPS_MAX)
+        return false;
+    for (size_t i = 0; i < RECENT_MAX; i++) {
+        const struct recent *r = &c->recent[i];
+        unsigned first = r->taps & 15u, second = r->taps >> 4;
+        bool used = r->copies[0] > 0;
+        if (used != (first > 0) || (second > 0) != (r->copies[1] > 0) || (second > 0 && !used) ||
+            second > TRACK_TAPS_MAX + 1 || first > TRACK_TAPS_MAX + 1)
+            return false;
+    }
+    return c->messages > 0 && c->final_status < 1000 && c->base_ms >= 0 && c->base_ms <= INT64_MAX / 1000 - UINT32_MAX;
+}
+
+/* An address, or none, where one belongs. */
+static bool is_word(size_t which, size_t len)
+{
+    return which < WORD_SRC || len == 0 || len == 4 || len == 16;
+}
+
+static int load_texts(struct track_call *c, struct call_world *w, struct rd *in)
+{
+    size_t len = CALL_TEXTS;
+    const uint8_t *p = in->ptr;
+    if (rd_left(in) < CALL_TEXTS)
+        return -EINVAL;
+    for (size_t i = 0; i < CALL_TEXTS; i++)
+        len += p[i];
+    if (!rd_take(in, len, &p))
+        return -EINVAL;
+    c->texts = malloc(len);
+    if (c->texts == NULL)
+        return -ENOMEM;
+    memcpy(c->texts, p, len);
+    w->text_octets += len;
+    return 0;
+}
+
+static int load_words(struct track_call *c, struct call_world *w, struct rd *in)
+{
+    for (size_t i = 0; i < CALL_WORDS; i++) {
+        struct hep_slice s = { NULL, rd_u8(in) };
+        uint64_t lost = 0;
+        if (!rd_take(in, s.len, &s.ptr) || !is_word(i, s.len))
+            return -EINVAL;
+        c->words[i] = words_take(&w->words, s, &lost);
+        if (lost > 0)
+            return -ENOMEM;
+    }
+    uint8_t has = rd_u8(in);
+    return has > 1 || in->bad ? -EINVAL : has == 1 ? load_texts(c, w, in) : 0;
+}
+
+static int load_call(struct tracker *t, struct io *io)
+{
+    struct track_call c;
+    uint32_t place;
+    memset(&c, 0, sizeof(c));
+    fields(io, &c);
+    if (io->in.bad || !is_sound(&c) || tracker_has(t, c.key))
+        return -EINVAL;
+    int rc = load_words(&c, &t->world, &io->in);
+    if (rc == 0) {
+        tracker_make_room(t);
+        struct track_call *to = tracker_add(t, c.key, &place);
+        rc = to != NULL ? 0 : -ENOMEM;
+        if (to != NULL)
+            *to = c;
+    }
+    if (rc != 0)
+        call_end(&c, &t->world);
+    else
+        tracker_arm(t, place);
+    return rc;
+}
+
+static int fail(struct tracker *t, int rc, struct errmsg *err)
+{
+    track_call_fn *fn = t->o.on_call;
+    t->o.on_call = NULL;
+    tracker_finish(t);
+    t->o.on_call = fn;
+    t->stats = (struct track_stats){ 0 };
+    (void)errmsg_set(err,
+                     rc == -ENOMEM ? "no memory for the live calls" : "not the live calls of this version, or damaged");
+    return rc;
+}
+
+int tracker_load(struct tracker *t, const uint8_t *p, size_t len, struct errmsg *err)
+{
+    struct io io = { NULL, { .bad = false } };
+    const uint8_t *head;
+    rd_init(&io.in, p, len);
+    if (!rd_take(&io.in, sizeof(magic), &head) || memcmp(head, magic, sizeof(magic)) != 0)
+        return fail(t, -EINVAL, err);
+    uint32_t now = rd_u32le(&io.in), count = rd_u32le(&io.in);
+    if (io.in.bad || now > UINT32_MAX - 2 * WHEEL_SLOTS)
+        return fail(t, -EINVAL, err);
+    t->now = now;
+    t->earliest = now + 1;
+    for (uint32_t i = 0; i < count; i++) {
+        int rc = load_call(t, &io);
+        if (rc != 0)
+            return fail(t, rc, err);
+    }
+    return rd_left(&io.in) == 0 ? 0 : fail(t, -EINVAL, err);
+}
