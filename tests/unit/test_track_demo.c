@@ -1,0 +1,273 @@
+/* The scenarios of src/demo as HEP frames -> rows -> calls; the same ones late and in another order; limits. */
+#include "demo/demo.h"
+#include "record/reader.h"
+#include "track_script.h"
+
+#define START_US UINT64_C(1700000000000000)
+
+struct held_frame {
+    uint8_t *octets;
+    size_t len;
+    int64_t at;
+    uint64_t seq;
+};
+
+struct frames {
+    struct held_frame *all;
+    size_t count;
+};
+
+static void make_frames(struct frames *f, const char *mix, uint32_t calls)
+{
+    static uint8_t octets[HEP_FRAME_MAX];
+    struct demo_options o;
+    struct hep_msg m;
+    size_t cap = calls * 64;
+    demo_options_init(&o);
+    o.start_us = START_US;
+    o.calls = calls;
+    o.rate = 20;
+    assert_int_equal(demo_mix_parse(mix, &o.mix, NULL), 0);
+    struct demo *d = demo_new(5, &o);
+    *f = (struct frames){ calloc(cap, sizeof(*f->all)), 0 };
+    assert_true(d != NULL && f->all != NULL);
+    while (demo_next(d, &m)) {
+        if (m.payload_type != HEP_TYPE_SIP)
+            continue;
+        struct held_frame *h = &f->all[f->count++];
+        assert_true(f->count < cap);
+        assert_int_equal(hep_encode(&m, octets, sizeof(octets), &h->len), HEP_OK);
+        h->octets = malloc(h->len);
+        assert_non_null(h->octets);
+        memcpy(h->octets, octets, h->len);
+        h->at = (int64_t)m.time_sec * 1000000 + m.time_usec;
+        h->seq = f->count;
+    }
+    demo_free(d);
+}
+
+static void free_frames(struct frames *f)
+{
+    for (size_t i = 0; i < f->count; i++)
+        free(f->all[i].octets);
+    free(f->all);
+}
+
+static void run(struct tracker *t, const struct frames *f)
+{
+    const struct record_options options = { .clock_window_us = 0 };
+    struct record_reader *reader = record_reader_new(&options);
+    assert_non_null(reader);
+    for (size_t i = 0; i < f->count; i++) {
+        const struct sink_frame frame = { .data = f->all[i].octets, .len = f->all[i].len, .received_us = f->all[i].at };
+        struct track_event e;
+        struct track_texts texts;
+        struct record row;
+        struct hep_msg m;
+        assert_int_equal(record_read_hep(reader, &frame, &m), HEP_OK);
+        record_make(reader, &frame, &m, &row);
+        row.seq = f->all[i].seq;
+        if (track_event_make(&row, 3, &e, &texts))
+            (void)tracker_take(t, &e, track_event_has_news(&e) ? &texts : NULL, f->all[i].at);
+    }
+    tracker_tick(t, (int64_t)START_US + 200000 * SCRIPT_SECOND);
+    record_reader_free(reader);
+}
+
+/* ------------------------------------------------------------------------------------------------ scenarios */
+
+static const struct row {
+    const char *scenario, *want; /* without times; NULL: no calls */
+} rows[] = {
+    { "answered", "completed 1 s=200 q=16 n=14" },
+    { "callee-bye", "completed 2 s=200 q=16 n=14" },
+    { "early-media", "completed 1 s=200 q=16 n=14 early-media" },
+    { "auth", "completed 1 s=200 q=16 n=17 auth=1" },
+    { "register", NULL },
+    { "unregister", NULL },
+    { "busy", "rejected 2 s=486 q=17 n=8" },
+    { "cancel", "cancelled 1 s=487 q=16 n=14" },
+    { "no-answer", "rejected 2 s=480 q=19 n=10" },
+    { "timeout", "timed out 0 s=408 n=12" },
+    { "not-found", "failed 0 s=404 q=1 n=8" },
+    { "failover", "completed 1 s=200 q=16 n=18 branches=2" },
+    { "hold", "completed 1 s=200 q=16 n=28 reinvites=2 holds=1 resumes=1" },
+    { "long-ring", "completed 1 s=200 q=16 n=14" },
+    { "session-timer", "completed 1 s=200 q=16 n=18 updates=1" },
+    { "retransmit", "completed 1 s=200 q=16 n=17 again=3" },
+    { "options", NULL },
+    { "message", NULL },
+    { "subscribe", NULL },
+    { "redirect", "completed 1 s=200 q=16 n=22 redirects=1 forwarded" },
+    { "malformed", "" },
+};
+
+struct seen {
+    const char *want;
+    unsigned calls;
+};
+
+static void check_words(const struct call_record *r)
+{
+    assert_true(r->texts.of[TRACK_TEXT_CALL_ID].len > 0 && r->texts.of[TRACK_TEXT_FROM_USER].len > 0);
+    assert_true(r->texts.of[TRACK_TEXT_TO_USER].len > 0 && r->texts.of[TRACK_TEXT_FROM_HOST].len > 0);
+    assert_true(r->caller_agent.len > 0 && r->offer.len > 0 && r->src.ip.len > 0 && r->dst.ip.len > 0);
+    assert_true(r->caller_media.ip.len > 0 && r->caller_media.port > 0 && r->hops == 2 && r->transports != 0);
+    assert_true(r->over && !r->evicted && r->uid != 0 && r->first_seq != 0);
+    if (r->state != TRACK_COMPLETED)
+        return;
+    assert_true(r->callee_agent.len > 0 && r->chosen.len > 0 && r->codec.len > 0 && r->callee_media.port > 0);
+    assert_true(r->pdd_ms > 0 && r->talk_ms > 0 && r->answer < r->end && !r->no_ack && !r->no_bye_answer);
+    assert_true(r->early_media || r->ring_ms > 0);
+}
+
+static void check_call(void *arg, const struct call_record *r)
+{
+    struct seen *s = arg;
+    struct script_out o = { .calls = 0 };
+    s->calls++;
+    if (s->want[0] == '\0')
+        return;
+    script_flag(&o, track_state_name(r->state), true);
+    strcat(o.text, r->hangup == TRACK_CALLER ? " 1" : r->hangup == TRACK_CALLEE ? " 2" : " 0");
+    script_more(&o, "s", r->status, TRACK_NONE);
+    script_more(&o, "q", r->q850, TRACK_NONE);
+    script_say(&o, "n", r->messages);
+    uint32_t again = 0;
+    for (size_t i = 0; i < TRACK_AGAINS; i++)
+        again += r->again[i];
+    script_more(&o, "again", again, 0);
+    script_more(&o, "seen-again", r->seen_again, 0);
+    script_more(&o, "reinvites", r->reinvites, 0);
+    script_more(&o, "updates", r->updates, 0);
+    script_more(&o, "auth", r->auth_rounds, 0);
+    script_more(&o, "redirects", r->redirects, 0);
+    script_more(&o, "holds", r->holds, 0);
+    script_more(&o, "resumes", r->resumes, 0);
+    script_more(&o, "branches", r->branches, 1);
+    script_flag(&o, "early-media", r->early_media);
+    script_flag(&o, "forwarded", r->forwarded);
+    assert_string_equal(o.text + 1, s->want);
+    check_words(r);
+}
+
+static void test_each_scenario(void **state)
+{
+    (void)state;
+    assert_int_equal(COUNT_OF(rows), demo_scenarios());
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        struct seen seen = { rows[i].want, 0 };
+        const struct track_options o = { .on_call = check_call, .arg = &seen };
+        struct tracker *t = tracker_new(&o);
+        struct frames f;
+        assert_non_null(t);
+        make_frames(&f, rows[i].scenario, 30);
+        run(t, &f);
+        if (rows[i].want == NULL || rows[i].want[0] != '\0')
+            assert_int_equal(seen.calls, rows[i].want == NULL ? 0 : 30);
+        free_frames(&f);
+        tracker_free(t);
+    }
+}
+
+/* ------------------------------------------------------------------------------------------------ any order */
+
+#define CALLS 400
+
+struct lines {
+    char *all[2 * CALLS];
+    size_t count;
+};
+
+static void say_text(struct script_out *o, struct hep_slice s)
+{
+    size_t used = strlen(o->text);
+    int n = snprintf(o->text + used, sizeof(o->text) - used, " '%.*s'", (int)s.len, (const char *)s.ptr);
+    assert_true(n > 0 && used + (size_t)n < sizeof(o->text));
+}
+
+static void keep_line(void *arg, const struct call_record *r)
+{
+    struct lines *l = arg;
+    struct script_out o = { .calls = 0 };
+    for (int i = 0; i < TRACK_TEXTS; i++)
+        say_text(&o, r->texts.of[i]);
+    say_text(&o, r->caller_agent);
+    say_text(&o, r->callee_agent);
+    say_text(&o, r->reason);
+    say_text(&o, r->offer);
+    say_text(&o, r->chosen);
+    script_say(&o, "invite", r->invite);
+    script_say(&o, "end", r->end);
+    script_say(&o, "first", (int64_t)r->first_seq);
+    script_say(&o, "port", r->caller_media.port);
+    script_say(&o, "port", r->callee_media.port);
+    script_show(&o, r);
+    assert_true(l->count < COUNT_OF(l->all));
+    l->all[l->count++] = strdup(o.text);
+}
+
+static int by_text(const void *a, const void *b)
+{
+    return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+static void free_lines(struct lines *l)
+{
+    while (l->count > 0)
+        free(l->all[--l->count]);
+}
+
+static void run_lines(struct lines *l, const struct frames *f)
+{
+    const struct track_options o = { .on_call = keep_line, .arg = l };
+    struct tracker *t = tracker_new(&o);
+    assert_non_null(t);
+    l->count = 0;
+    run(t, f);
+    tracker_free(t);
+    qsort(l->all, l->count, sizeof(l->all[0]), by_text);
+}
+
+static int by_arrival(const void *a, const void *b)
+{
+    const struct held_frame *x = a, *y = b;
+    return x->at != y->at ? (x->at < y->at ? -1 : 1) : x->seq < y->seq ? -1 : 1;
+}
+
+/* Messages up to a second late: the same records, all fields. */
+static void test_any_order(void **state)
+{
+    (void)state;
+    static struct lines in_order, shuffled;
+    uint64_t random = 9;
+    struct frames f;
+    make_frames(&f, "all,-malformed", CALLS);
+    run_lines(&in_order, &f);
+    assert_true(in_order.count > CALLS / 2);
+    for (unsigned round = 0; round < 5; round++) {
+        struct frames late = { malloc(f.count * sizeof(*f.all)), f.count };
+        assert_non_null(late.all);
+        memcpy(late.all, f.all, f.count * sizeof(*f.all));
+        for (size_t i = 0; i < f.count; i++)
+            late.all[i].at += (int64_t)prng_below(&random, SCRIPT_SECOND);
+        qsort(late.all, late.count, sizeof(*late.all), by_arrival);
+        run_lines(&shuffled, &late);
+        assert_int_equal(shuffled.count, in_order.count);
+        for (size_t i = 0; i < in_order.count; i++)
+            assert_string_equal(shuffled.all[i], in_order.all[i]);
+        free(late.all);
+        free_lines(&shuffled);
+    }
+    free_lines(&in_order);
+    free_frames(&f);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_each_scenario),
+        cmocka_unit_test(test_any_order),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
