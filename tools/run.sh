@@ -30,7 +30,7 @@ cat <<TEXT
     $build/hepcat search 'method:INVITE status:486'       busy calls
     $build/hepcat search 'from:+1555*' --from -5m --count how many of a number
     $build/hepcat flow CALL-ID                            a call as a ladder
-    build/hepcat tail 'status:>=400'                     errors as they come
+    $build/hepcat tail 'status:>=400'                     errors as they come
     http://$http/                                a page: search, live, calls as ladders
 
   Send your own: docs/senders.md has the lines for Kamailio, OpenSIPS, Asterisk, FreeSWITCH, rtpengine, heplify.
