@@ -72,21 +72,21 @@ struct api_sources {
 
 /* A zero means the default in brackets. Texts are copied, except for version; the store must outlive the server. */
 struct api_options {
-    const char *host;         /* as net_listen_options.host ["127.0.0.1"] */
-    uint16_t port;            /* 0: any, see api_port() */
-    const char *token;        /* NULL or empty: none; then only loopback is served */
-    unsigned max_connections; /* [64] */
-    unsigned request_ms;      /* for a request to be there [10000] */
-    unsigned idle_ms;         /* a connection without a request, or a reader that stands still [30000] */
-    unsigned answer_ms;       /* for one answer, however slow the reader [600000] */
-    unsigned searches;        /* at once [2] */
-    unsigned waiting;         /* for their turn; further ones are refused [16] */
-    unsigned waiting_ms;      /* how long they wait [10000] */
-    bool sql;                 /* SQL is answered */
-    unsigned search_ms;       /* time of a search, unless it asks for less [30000] */
-    unsigned live;            /* clients of /api/v1/live at once [32] */
-    unsigned live_beat_ms;    /* between words to one for which there is nothing [15000] */
-    uint64_t live_start;      /* differs from that of a former start [the time] */
+    const char *host;                   /* as net_listen_options.host ["127.0.0.1"] */
+    uint16_t port;                      /* 0: any, see api_port() */
+    const char *token;                  /* NULL or empty: none; then only loopback is served */
+    unsigned max_connections;           /* [64] */
+    unsigned request_ms;                /* for a request to be there [10000] */
+    unsigned idle_ms;                   /* a connection without a request, or a reader that stands still [30000] */
+    unsigned answer_ms;                 /* for one answer, however slow the reader [600000] */
+    unsigned searches;                  /* at once [2] */
+    unsigned waiting;                   /* for their turn; further ones are refused [16] */
+    unsigned waiting_ms;                /* how long they wait [10000] */
+    bool sql;                           /* SQL is answered */
+    unsigned search_ms;                 /* time of a search, unless it asks for less [30000] */
+    unsigned live;                      /* clients of /api/v1/live at once [32] */
+    unsigned live_beat_ms;              /* between words to one for which there is nothing [15000] */
+    uint64_t live_start;                /* differs from that of a former start [the time] */
     const struct filter_rules *numbers; /* of phone numbers in filters; copied [filter_rules_default()] */
     struct api_sources sources;
 };
@@ -111,11 +111,11 @@ struct api_stats {
     uint64_t answers[6]; /* by first digit of the status; those of libmicrohttpd itself are not counted */
     uint64_t denied;     /* no or a wrong token, a foreign Host */
     uint64_t connections, connections_open;
-    uint64_t overdue;                                /* connections ended by a time limit */
-    uint64_t searches, searches_us;                  /* done, and the time they took */
-    uint64_t searches_running, searches_waiting;     /* now */
-    uint64_t searches_refused;                       /* the queue was full, or the wait too long */
-    uint64_t searches_cancelled, searches_timed_out; /* the client went away; a partial answer */
+    uint64_t overdue;                                                  /* connections ended by a time limit */
+    uint64_t searches, searches_us;                                    /* done, and the time they took */
+    uint64_t searches_running, searches_waiting;                       /* now */
+    uint64_t searches_refused;                                         /* the queue was full, or the wait too long */
+    uint64_t searches_cancelled, searches_timed_out;                   /* the client went away; a partial answer */
     uint64_t live, live_sent, live_skipped, live_unseen, live_refused; /* see query/live.h; live: clients now */
 };
 void api_stats(struct api *a, struct api_stats *ret);

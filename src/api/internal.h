@@ -144,8 +144,8 @@ struct api_route {
     const char *const *params; /* names that may stand in the query string, NULL at the end */
     void (*handle)(struct api_request *r, struct api_reply *reply);
     /*
-     * For routes that take a body. begin() is false with the reply made if it is not wanted; body() returns 0 or a status;
-     * end() is called whatever happened.
+     * For routes that take a body. begin() is false with the reply made if it is not wanted; body() returns 0 or a
+     * status; end() is called whatever happened.
      */
     bool (*begin)(struct api_request *r, struct api_reply *reply);
     unsigned (*body)(struct api_request *r, const void *data, size_t len);
@@ -238,7 +238,6 @@ bool api_search(struct api_request *r, const struct search_options *o, struct se
 /* Calls what takes the store's time in its turn; false with the reply made if it did not come to that, or failed. */
 bool api_in_turn(struct api_request *r, struct api_reply *reply,
                  int (*run)(void *arg, const atomic_bool *cancel, bool *ret_timed_out, struct errmsg *err), void *arg);
-
 
 void api_get_search(struct api_request *r, struct api_reply *reply);
 void api_get_live(struct api_request *r, struct api_reply *reply);

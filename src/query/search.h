@@ -28,13 +28,13 @@ struct search_options {
     bool reverse;                /* hand them out the other way round: the newest ones in the order of time */
     size_t limit;                /* at most STORE_LIMIT_MAX; 0: only the total */
     bool has_after;
-    struct search_cursor after; /* rows behind it alone, in the direction of the search */
+    struct search_cursor after;               /* rows behind it alone, in the direction of the search */
     const struct store_seen *beyond, *within; /* rows by their numbers (store/store.h); NULL: all */
     bool by_arrival;                          /* the last `limit` by their numbers, in that order, not by time */
-    bool total;                 /* count all that match */
-    uint64_t budget_us;         /* wall time for finding; 0: none */
-    const atomic_bool *cancel;  /* may be NULL */
-    struct columns columns;     /* of the rows */
+    bool total;                               /* count all that match */
+    uint64_t budget_us;                       /* wall time for finding; 0: none */
+    const atomic_bool *cancel;                /* may be NULL */
+    struct columns columns;                   /* of the rows */
 };
 
 /* What is known when the rows have been found. */
@@ -47,8 +47,8 @@ struct search_result {
     unsigned parts, parts_done, parts_failed; /* pieces of memory and files */
     uint64_t octets_read;
     size_t left_out; /* by_arrival: rows before these; a lower bound if !rows_exact */
-    size_t unread; /* rows found whose values could not be read: grows with search_next() */
-    bool has_next; /* there may be more behind `next` */
+    size_t unread;   /* rows found whose values could not be read: grows with search_next() */
+    bool has_next;   /* there may be more behind `next` */
     struct search_cursor next;
     struct errmsg problem; /* why it is partial; empty if it is not */
 };

@@ -302,8 +302,8 @@ struct store_ops {
 
     /*
      * The next rows, at most `max`, in the order of their numbers as far as they are there, each once; *ret_refs is
-     * valid until the next call, or unfollow(). *ret_pin is to be given to unpin(); NULL if there is no row. *ret_passed:
-     * rows passed over, because it was called too late. 0, -ENOMEM.
+     * valid until the next call, or unfollow(). *ret_pin is to be given to unpin(); NULL if there is no row.
+     * *ret_passed: rows passed over, because it was called too late. 0, -ENOMEM.
      */
     int (*follow_next)(struct store *s, struct store_follower *f, size_t max, struct store_pin **ret_pin,
                        const struct store_ref **ret_refs, size_t *ret_count, uint64_t *ret_passed);

@@ -20,9 +20,9 @@ struct fake_store {
 
     /* What is to go wrong. */
     int pin_error, scan_error, fetch_error, sql_error; /* negative errno */
-    bool inexact;                           /* scans say that they are partial */
-    bool hang;                              /* scans wait until they are cancelled or this is cleared */
-    uint64_t damaged_seq;                   /* this row cannot be fetched */
+    bool inexact;                                      /* scans say that they are partial */
+    bool hang;                                         /* scans wait until they are cancelled or this is cleared */
+    uint64_t damaged_seq;                              /* this row cannot be fetched */
 
     /* What was asked for. */
     size_t following; /* now */

@@ -240,7 +240,8 @@ static void test_errors(void **state)
         { "hep: {allow: [10.0.0.0/8, foo]}\n", { "f.yaml:1:27: hep.allow: 'foo' is not a network" } },
         { "search: {headers: [a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p, q]}\n",
           { "f.yaml:1:19: search.headers: 17 values are out of range (0..16)" } },
-        { "numbers: {country: +49}\n", { "f.yaml:1:20: numbers.country: '+49' is no country code: digits, such as 49" } },
+        { "numbers: {country: +49}\n",
+          { "f.yaml:1:20: numbers.country: '+49' is no country code: digits, such as 49" } },
         { "numbers: {trunk: 12345678}\n",
           { "f.yaml:1:18: numbers.trunk: '12345678' is no prefix: digits, such as 0, or none" } },
     };

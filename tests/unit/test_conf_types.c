@@ -345,8 +345,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_bool),      cmocka_unit_test(test_number),       cmocka_unit_test(test_size),
         cmocka_unit_test(test_duration),  cmocka_unit_test(test_percent_enum), cmocka_unit_test(test_texts),
-        cmocka_unit_test(test_addresses), cmocka_unit_test(test_listen),
-        cmocka_unit_test(test_suggest),   cmocka_unit_test(test_table),
+        cmocka_unit_test(test_addresses), cmocka_unit_test(test_listen),       cmocka_unit_test(test_suggest),
+        cmocka_unit_test(test_table),
     };
     return cmocka_run_group_tests(tests, NULL, teardown);
 }

@@ -342,8 +342,7 @@ static inline void model_random(struct model *m, uint64_t seed, const struct mod
         struct pq_slice *cells = model_column(m, c, nothing ? PQ_DATA_NULLS : kind);
         size_t distinct = prng_below(&m->seed, 2) == 0 ? 1 + prng_below(&m->seed, 10) : 100000;
         for (size_t row = 0; row < m->rows; row++)
-            cells[row] =
-                nothing ? (struct pq_slice){ NULL, 0 } : model_random_cell(m, &m->columns[i], distinct, shape);
+            cells[row] = nothing ? (struct pq_slice){ NULL, 0 } : model_random_cell(m, &m->columns[i], distinct, shape);
     }
 }
 

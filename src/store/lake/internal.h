@@ -21,8 +21,8 @@ struct lake {
     struct footer_source *footers; /* while the MANIFEST is opened */
     struct hot *hot;               /* NULL: read only */
     struct catalog *catalog;
-    bool always_duck;     /* for tests and benchmarks: DuckDB does what the page reader could */
-    struct duck *duck;    /* NULL until the first scan needs it */
+    bool always_duck;        /* for tests and benchmarks: DuckDB does what the page reader could */
+    struct duck *duck;       /* NULL until the first scan needs it */
     struct duck *typed_duck; /* the same for what people typed */
     pthread_mutex_t lock;    /* of what is below */
     struct store_retention retention;

@@ -32,7 +32,7 @@ struct sql_scope {
     int64_t after_ts;
     uint64_t after_seq;
     uint64_t least_seq; /* rows of lower numbers are of no use; 0: all are */
-    bool has_worst; /* rows behind this time are of no use */
+    bool has_worst;     /* rows behind this time are of no use */
     int64_t worst_ts;
     size_t limit;
 };

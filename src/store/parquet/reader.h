@@ -45,7 +45,7 @@ const struct pq_column *pq_reader_column(const struct pq_reader *r, size_t colum
 int pq_reader_find(const struct pq_reader *r, const char *name, size_t *ret);       /* PQ_ERR_ABSENT */
 uint64_t pq_reader_rows(const struct pq_reader *r);
 size_t pq_reader_groups(const struct pq_reader *r);
-size_t pq_reader_group_rows(const struct pq_reader *r, size_t group); /* 0 if there is no such group */
+size_t pq_reader_group_rows(const struct pq_reader *r, size_t group);    /* 0 if there is no such group */
 uint64_t pq_reader_group_start(const struct pq_reader *r, size_t group); /* its first row in the file */
 struct pq_slice pq_reader_created_by(const struct pq_reader *r);
 int pq_reader_key_value(const struct pq_reader *r, const char *key, struct pq_slice *ret); /* PQ_ERR_ABSENT */
