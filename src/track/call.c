@@ -3,14 +3,19 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "hep/rd.h"
 #include "sip/start.h"
+#include "sip/text.h"
 
 /* ------------------------------------------------------------------------------------------------ small things */
 
-static void earliest(int32_t *at, int32_t ms)
+/* True if it is the earliest so far. */
+static bool earliest(int32_t *at, int32_t ms)
 {
-    if (*at == CALL_NO_TIME || ms < *at)
-        *at = ms;
+    if (*at != CALL_NO_TIME && ms >= *at)
+        return false;
+    *at = ms;
+    return true;
 }
 
 static void latest(int32_t *at, int32_t ms)
@@ -61,6 +66,8 @@ struct hep_slice call_text(const struct track_call *c, enum track_text which)
     struct hep_slice s = { NULL, 0 };
     if (c->texts == NULL)
         return s;
+    if (which == TRACK_TEXT_RURI_USER && (c->flags & CALL_SAME_USER) != 0)
+        which = TRACK_TEXT_TO_USER;
     s = (struct hep_slice){ c->texts + CALL_TEXTS, c->texts[which] };
     for (unsigned i = 0; i < (unsigned)which; i++)
         s.ptr += c->texts[i];
@@ -86,6 +93,11 @@ static void set_texts(struct track_call *c, struct call_world *w, unsigned set, 
         all[i] = set >> i & 1 ? track_text_cut(texts->of[i]) : call_text(c, (enum track_text)i);
         len += all[i].len;
     }
+    bool same = text_equal(all[TRACK_TEXT_TO_USER], all[TRACK_TEXT_RURI_USER]);
+    if (same) {
+        len -= all[TRACK_TEXT_RURI_USER].len;
+        all[TRACK_TEXT_RURI_USER].len = 0;
+    }
     uint8_t *p = malloc(len), *at = p + CALL_TEXTS;
     if (p == NULL) {
         w->lost++;
@@ -100,18 +112,33 @@ static void set_texts(struct track_call *c, struct call_world *w, unsigned set, 
     w->text_octets += len - call_texts_len(c);
     free(c->texts);
     c->texts = p;
+    c->flags = (uint16_t)(same ? c->flags | CALL_SAME_USER : c->flags & ~CALL_SAME_USER);
+}
+
+static void drop_word(struct track_call *c, struct call_world *w, unsigned which)
+{
+    if ((c->ip4 >> which & 1) == 0)
+        words_drop(&w->words, c->words[which]);
+    c->words[which] = 0;
+    c->ip4 &= (uint16_t) ~(1u << which);
 }
 
 static void set_word(struct track_call *c, struct call_world *w, enum call_word which, struct hep_slice text)
 {
     uint32_t id = words_take(&w->words, text, &w->lost);
-    words_drop(&w->words, c->words[which]);
+    drop_word(c, w, which);
     c->words[which] = id;
 }
 
 static void set_addr(struct track_call *c, struct call_world *w, enum call_word which, const struct track_addr *addr)
 {
-    set_word(c, w, which, (struct hep_slice){ addr->ip.octets, addr->ip.len });
+    if (addr->ip.len == 4) {
+        drop_word(c, w, which);
+        c->words[which] = be32_load(addr->ip.octets);
+        c->ip4 |= (uint16_t)(1u << which);
+    } else {
+        set_word(c, w, which, (struct hep_slice){ addr->ip.octets, addr->ip.len });
+    }
     c->ports[which - WORD_SRC] = addr->port;
 }
 
@@ -161,12 +188,12 @@ static void take_texts(struct track_call *c, struct call_world *w, const struct 
 {
     take_who(c, w, e, texts, ms);
     take_callee(c, w, e, texts, ms);
-    if (is_request(e, SIP_ACK) && (e->flags & TRACK_EVENT_SDP) && is_best(c, BEST_ACK, 0, e, ms)) {
+    if (is_request(e, SIP_ACK) && (e->flags & TRACK_EVENT_SDP) && earliest(&c->at[AT_ACK], ms)) {
         set_word(c, w, WORD_ACK, texts->of[TRACK_TEXT_SDP]);
-        if (c->words[WORD_CALLER_MEDIA] == 0)
+        if (c->ports[WORD_CALLER_MEDIA - WORD_SRC] == 0)
             set_addr(c, w, WORD_CALLER_MEDIA, &e->media);
     }
-    if (is_request(e, SIP_REFER) && is_best(c, BEST_REFER, 0, e, ms))
+    if (is_request(e, SIP_REFER) && earliest(&c->at[AT_REFER], ms))
         set_texts(c, w, 1u << TRACK_TEXT_REFER_TO, texts);
 }
 
@@ -193,7 +220,7 @@ static bool is_better_final(const struct track_call *c, const struct track_event
         return e->via_count < c->final_via;
     if (!success && e->status != c->final_status)
         return proxy_order(e->status) < proxy_order(c->final_status);
-    return ms != c->final_ms ? ms < c->final_ms : (uint32_t)e->seq < c->final_seq;
+    return ms < c->final_ms;
 }
 
 static void take_final(struct track_call *c, struct call_world *w, const struct track_event *e,
@@ -205,7 +232,6 @@ static void take_final(struct track_call *c, struct call_world *w, const struct 
     c->final_cseq = e->cseq;
     c->final_via = e->via_count;
     c->final_ms = ms;
-    c->final_seq = (uint32_t)e->seq;
     set_word(c, w, WORD_REASON, texts != NULL ? texts->of[TRACK_TEXT_REASON] : (struct hep_slice){ NULL, 0 });
 }
 
@@ -224,16 +250,16 @@ static void take_answer(struct track_call *c, struct call_world *w, const struct
     if (e->status >= 200)
         take_final(c, w, e, texts, ms);
     else
-        earliest(&c->at[AT_PROVISIONAL], ms);
+        (void)earliest(&c->at[AT_PROVISIONAL], ms);
     if (e->status > 100 && e->status < 300 && e->to_tag != 0)
         take_to_tag(c, e->to_tag);
     if (e->status == 180)
-        earliest(&c->at[AT_RINGING], ms);
+        (void)earliest(&c->at[AT_RINGING], ms);
     if (e->status >= 200 && e->status < 300)
-        earliest(&c->at[AT_ANSWER], ms);
+        (void)earliest(&c->at[AT_ANSWER], ms);
     if (e->status <= 100 || e->status >= 200)
         return;
-    earliest(&c->at[AT_PROGRESS], ms);
+    (void)earliest(&c->at[AT_PROGRESS], ms);
     if (e->flags & TRACK_EVENT_SDP)
         c->flags |= CALL_EARLY_MEDIA;
 }
@@ -276,7 +302,7 @@ static void take_invite(struct track_call *c, const struct track_event *e, int32
         c->flags |= CALL_FORWARDED;
     if (e->to_tag != 0)
         return;
-    earliest(&c->at[AT_INVITE], ms);
+    (void)earliest(&c->at[AT_INVITE], ms);
     take_way(c, e, ms);
 }
 
@@ -320,21 +346,19 @@ static void take_request(struct track_call *c, const struct track_event *e)
 
 static void take_response(struct track_call *c, const struct track_event *e)
 {
-    bool challenge = is_challenge(e->status);
-    if (!challenge && !(e->method == SIP_INVITE && e->status >= 300 && e->status < 400))
-        return;
-    struct side *s = side_of(c, e->from_tag);
+    if (e->method == SIP_INVITE && e->status >= 300 && e->status < 400)
+        c->flags |= CALL_REDIRECTED;
+    struct side *s = is_challenge(e->status) ? side_of(c, e->from_tag) : NULL;
     uint32_t bit = s != NULL ? side_bit(s, e->cseq) : 0;
-    uint32_t *set = s == NULL ? NULL : challenge ? &s->challenged : &s->redirected;
-    if (bit == 0 || (*set & bit) != 0)
+    if (bit == 0 || (s->challenged & bit) != 0)
         return;
-    *set |= bit;
-    count_up(challenge ? &c->auth_rounds : &c->redirects);
+    s->challenged |= bit;
+    count_up(&c->auth_rounds);
 }
 
 static void take_bye(struct track_call *c, const struct track_event *e, int32_t ms)
 {
-    earliest(&c->at[AT_BYE], ms);
+    (void)earliest(&c->at[AT_BYE], ms);
     if (is_best(c, BEST_BYE, 0, e, ms))
         c->bye_tag = e->from_tag;
     if (e->status >= 200 && !is_challenge(e->status))
@@ -373,7 +397,8 @@ void call_begin(struct track_call *c, const struct track_event *e)
     c->uid = uid ^ uid >> 29;
     c->uid += c->uid == 0;
     c->first_seq = e->seq;
-    c->base_ms = (e->ts >= 0 ? e->ts : 0) / 1000;
+    int64_t second = (e->ts >= 0 ? e->ts : 0) / 1000000;
+    c->base_s = second < UINT32_MAX ? (uint32_t)second : UINT32_MAX;
     c->q850 = c->sip_cause = -1;
     c->ways_via = c->cancel_via = UINT8_MAX;
     c->ways_ms = CALL_NO_TIME;
@@ -385,11 +410,10 @@ void call_begin(struct track_call *c, const struct track_event *e)
 
 void call_end(struct track_call *c, struct call_world *w)
 {
-    for (size_t i = 0; i < CALL_WORDS; i++)
-        words_drop(&w->words, c->words[i]);
+    for (unsigned i = 0; i < CALL_WORDS; i++)
+        drop_word(c, w, i);
     w->text_octets -= call_texts_len(c);
     free(c->texts);
-    memset(c->words, 0, sizeof(c->words));
     c->texts = NULL;
 }
 
@@ -410,7 +434,7 @@ static void take_common(struct track_call *c, const struct track_event *e, int32
     c->transports |= (uint8_t)(1u << (e->transport < TRACK_TRANSPORTS ? e->transport : TRACK_TRANSPORT_OTHER));
     if (e->flags & TRACK_EVENT_SRTP)
         c->flags |= CALL_SRTP;
-    earliest(&c->at[AT_FIRST], ms);
+    (void)earliest(&c->at[AT_FIRST], ms);
     latest(&c->at[AT_LAST], ms);
     recent_note(c, e, tap_place(c, e->tap), ms);
 }
@@ -428,7 +452,7 @@ void call_take(struct track_call *c, struct call_world *w, const struct track_ev
     if (is_answer(e))
         take_answer(c, w, e, texts, ms);
     if (is_request(e, SIP_CANCEL)) {
-        earliest(&c->at[AT_CANCEL], ms);
+        (void)earliest(&c->at[AT_CANCEL], ms);
         c->cancel_via = e->via_count < c->cancel_via ? e->via_count : c->cancel_via;
     }
     if (is_request(e, SIP_ACK) && e->cseq > c->ack_cseq)

@@ -9,7 +9,7 @@
  * Every fact is a minimum, a maximum, a set or a count, or the best of its kind by an order that has no equals: so the
  * order in which messages come does not matter, and nothing has to be held back until it is certain.
  *
- * Times are milliseconds from `base_ms`, itself whole milliseconds: differences do not depend on who came first.
+ * Times are milliseconds from `base_s`, a whole second: differences do not depend on who came first.
  */
 #define CALL_NO_TIME INT32_MIN
 
@@ -23,6 +23,8 @@ enum call_time {
     AT_ANSWER,
     AT_CANCEL,
     AT_BYE,
+    AT_ACK,   /* with SDP */
+    AT_REFER, /* of those whose texts came along */
     CALL_TIMES
 };
 
@@ -33,7 +35,9 @@ enum call_flag {
     CALL_FORWARDED = 1 << 3,
     CALL_REPLACES = 1 << 4,
     CALL_DIALOG = 1 << 5, /* a request inside the dialog: it was answered, whether that was seen or not */
-    CALL_EVICTED = 1 << 6
+    CALL_EVICTED = 1 << 6,
+    CALL_REDIRECTED = 1 << 7,
+    CALL_SAME_USER = 1 << 8 /* the user of the R-URI is that of To, and is kept once */
 };
 
 /* Texts that are shared (words.h), addresses included. */
@@ -68,9 +72,7 @@ enum call_best {
     BEST_WHO,    /* parties, programs and SDP of the caller: its first INVITE */
     BEST_AGENT,  /* program of the called side */
     BEST_ANSWER, /* its SDP */
-    BEST_ACK,    /* SDP of an ACK */
     BEST_BYE,
-    BEST_REFER,
     CALL_BESTS
 };
 
@@ -78,7 +80,7 @@ enum call_best {
 struct side {
     uint32_t tag; /* From tag; 0: free */
     uint32_t max;
-    uint32_t seen, sdp, hold, challenged, redirected;
+    uint32_t seen, sdp, hold, challenged;
     uint8_t holds, resumes; /* of the numbers that left the sets */
     bool held;              /* after them */
 };
@@ -92,7 +94,7 @@ struct recent {
     uint8_t apart; /* first copies of both, in units of RECENT_UNIT_MS; 255: that or more */
 };
 
-#define RECENT_MAX     10
+#define RECENT_MAX     8
 #define RECENT_UNIT_MS 4
 #define RECENT_SAME_MS 500 /* further apart it is not the same transmission that two taps saw */
 
@@ -100,12 +102,12 @@ struct way {
     uint32_t branch, src;
 };
 
-#define WAYS_MAX 5
+#define WAYS_MAX 4
 #define TAGS_MAX 4
 
 struct track_call {
     uint64_t key, uid, first_seq;
-    int64_t base_ms;
+    uint32_t base_s; /* Unix time */
     int32_t at[CALL_TIMES];
     uint32_t touched; /* clock of its last message, seconds */
     uint32_t messages;
@@ -122,13 +124,13 @@ struct track_call {
     uint16_t taps[TRACK_TAPS_MAX];
     uint16_t seen_again;
     uint16_t again[TRACK_AGAINS];
-    uint16_t reinvites, updates, refers, auth_rounds, redirects;
+    uint16_t reinvites, updates, refers, auth_rounds;
     int16_t q850, sip_cause;
     uint8_t q850_rank, sip_cause_rank;
 
     uint8_t final_via;
     uint16_t final_status;
-    uint32_t final_cseq, final_seq;
+    uint32_t final_cseq;
     int32_t final_ms;
 
     uint32_t caller_tag, bye_tag;
@@ -141,7 +143,8 @@ struct track_call {
 
     uint8_t ranks[CALL_BESTS];
     struct best best[CALL_BESTS];
-    uint32_t words[CALL_WORDS];
+    uint32_t words[CALL_WORDS]; /* an IPv4 address stands there itself: */
+    uint16_t ip4;               /* bits 1 << enum call_word */
     uint16_t ports[CALL_PORTS];
     uint8_t *texts; /* NULL: none */
 };
@@ -171,7 +174,7 @@ static inline bool call_knows(const struct track_call *c, enum call_time which)
 
 static inline int32_t call_ms(const struct track_call *c, int64_t ts)
 {
-    int64_t ms = (ts >= 0 ? ts : 0) / 1000 - c->base_ms;
+    int64_t ms = (ts >= 0 ? ts : 0) / 1000 - (int64_t)c->base_s * 1000;
     return ms < -INT32_MAX ? -INT32_MAX : ms > INT32_MAX ? INT32_MAX : (int32_t)ms;
 }
 

@@ -5,7 +5,6 @@
 
 #include "base/ip.h"
 #include "base/utf8.h"
-#include "sip/peek.h"
 #include "sip/start.h"
 #include "sip/text.h"
 
@@ -163,13 +162,20 @@ static void set_media(const struct record *r, struct track_event *e)
 
 /* ------------------------------------------------------------------------------------------------ events */
 
+static bool has_history(struct hep_slice message)
+{
+    struct hep_slice line;
+    while (text_line(&message, &line) && line.len > 0)
+        if (text_starts(line, "History-Info"))
+            return true;
+    return false;
+}
+
 static void set_invite(const struct record *r, struct track_event *e)
 {
-    struct hep_slice ignored;
     if (r->replaces.len > 0)
         e->flags |= TRACK_EVENT_REPLACES;
-    if (e->to_tag == 0 &&
-        (r->diversion_user.len > 0 || sip_find(r->payload.ptr, r->payload.len, "History-Info", &ignored)))
+    if (e->to_tag == 0 && (r->diversion_user.len > 0 || has_history(r->payload)))
         e->flags |= TRACK_EVENT_FORWARDED;
 }
 

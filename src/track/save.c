@@ -15,48 +15,67 @@
 
 static const char magic[8] = "hctrk01\n";
 
+#define FIELDS_MAX 1024 /* octets of the numbers of a call */
+
 /* Either direction: out, or in. */
 struct io {
-    struct buf *out;
+    uint8_t *out; /* where to write; NULL: reading */
     struct rd in;
 };
 
-static void number(struct io *io, void *p, size_t size)
+static void load_number(struct rd *in, void *p, size_t size)
 {
-    uint64_t v = 0;
     const uint8_t *from;
-    if (io->out == NULL) {
-        if (!rd_take(&io->in, size, &from))
-            return;
-        for (size_t i = size; i-- > 0;)
-            v = v << 8 | from[i];
-        uint8_t v8 = (uint8_t)v;
-        uint16_t v16 = (uint16_t)v;
-        uint32_t v32 = (uint32_t)v;
-        memcpy(p, size == 1 ? (const void *)&v8 : size == 2 ? &v16 : size == 4 ? &v32 : (const void *)&v, size);
+    if (!rd_take(in, size, &from))
         return;
-    }
-    uint8_t le[8];
-    uint16_t v16;
-    uint32_t v32;
     switch (size) {
     case 1:
-        memcpy(le, p, 1);
+        memcpy(p, from, 1);
+        break;
+    case 2:
+        memcpy(p, &(uint16_t){ le16_load(from) }, 2);
+        break;
+    case 4:
+        memcpy(p, &(uint32_t){ le32_load(from) }, 4);
+        break;
+    default:
+        memcpy(p, &(uint64_t){ le64_load(from) }, 8);
+        break;
+    }
+}
+
+static void save_number(uint8_t *out, const void *p, size_t size)
+{
+    uint16_t v16;
+    uint32_t v32;
+    uint64_t v64;
+    switch (size) {
+    case 1:
+        memcpy(out, p, 1);
         break;
     case 2:
         memcpy(&v16, p, 2);
-        le16_put(le, v16);
+        le16_put(out, v16);
         break;
     case 4:
         memcpy(&v32, p, 4);
-        le32_put(le, v32);
+        le32_put(out, v32);
         break;
     default:
-        memcpy(&v, p, 8);
-        le64_put(le, v);
+        memcpy(&v64, p, 8);
+        le64_put(out, v64);
         break;
     }
-    buf_put(io->out, le, size);
+}
+
+static inline void number(struct io *io, void *p, size_t size)
+{
+    if (io->out == NULL) {
+        load_number(&io->in, p, size);
+        return;
+    }
+    save_number(io->out, p, size);
+    io->out += size;
 }
 
 #define NUMBER(field) number(io, &(field), sizeof(field))
@@ -93,7 +112,6 @@ static void sides(struct io *io, struct side *all)
         NUMBER(s->sdp);
         NUMBER(s->hold);
         NUMBER(s->challenged);
-        NUMBER(s->redirected);
         NUMBER(s->holds);
         NUMBER(s->resumes);
         flag(io, &s->held);
@@ -105,7 +123,6 @@ static void finals(struct io *io, struct track_call *c)
     NUMBER(c->final_via);
     NUMBER(c->final_status);
     NUMBER(c->final_cseq);
-    NUMBER(c->final_seq);
     NUMBER(c->final_ms);
     NUMBER(c->caller_tag);
     NUMBER(c->bye_tag);
@@ -141,7 +158,6 @@ static void counts(struct io *io, struct track_call *c)
     NUMBER(c->updates);
     NUMBER(c->refers);
     NUMBER(c->auth_rounds);
-    NUMBER(c->redirects);
     NUMBER(c->q850);
     NUMBER(c->sip_cause);
     NUMBER(c->q850_rank);
@@ -153,7 +169,7 @@ static void fields(struct io *io, struct track_call *c)
     NUMBER(c->key);
     NUMBER(c->uid);
     NUMBER(c->first_seq);
-    NUMBER(c->base_ms);
+    NUMBER(c->base_s);
     NUMBER(c->touched);
     NUMBERS(c->at);
     counts(io, c);
@@ -174,27 +190,41 @@ static void fields(struct io *io, struct track_call *c)
 
 struct saving {
     const struct tracker *t;
-    struct io io;
+    struct buf *out;
 };
+
+_Static_assert(sizeof(struct track_call) <= FIELDS_MAX, "fields fit");
+
+static void be32_put(uint8_t *p, uint32_t v)
+{
+    for (int i = 0; i < 4; i++)
+        p[i] = (uint8_t)(v >> (24 - 8 * i));
+}
 
 static bool save_call(void *arg, const struct track_call *c)
 {
     struct saving *s = arg;
     struct track_call copy = *c; /* fields() is of both directions */
-    fields(&s->io, &copy);
+    uint8_t octets[FIELDS_MAX];
+    struct io io = { .out = octets };
+    fields(&io, &copy);
+    buf_put(s->out, octets, (size_t)(io.out - octets));
     for (size_t i = 0; i < CALL_WORDS; i++) {
-        struct hep_slice w = words_get(&s->t->world.words, c->words[i]);
-        buf_putc(s->io.out, (char)(uint8_t)w.len);
-        buf_put(s->io.out, w.ptr, w.len);
+        uint8_t ip4[4];
+        be32_put(ip4, c->words[i]);
+        struct hep_slice w =
+            c->ip4 >> i & 1 ? (struct hep_slice){ ip4, 4 } : words_get(&s->t->world.words, c->words[i]);
+        buf_putc(s->out, (char)(uint8_t)w.len);
+        buf_put(s->out, w.ptr, w.len);
     }
-    buf_putc(s->io.out, (char)(c->texts != NULL));
-    buf_put(s->io.out, c->texts, call_texts_len(c));
-    return !s->io.out->failed;
+    buf_putc(s->out, (char)(c->texts != NULL));
+    buf_put(s->out, c->texts, call_texts_len(c));
+    return !s->out->failed;
 }
 
 void tracker_save(const struct tracker *t, struct buf *b)
 {
-    struct saving s = { t, { .out = b } };
+    struct saving s = { t, b };
     uint8_t head[8];
     le32_put(head, t->now);
     le32_put(head + 4, t->stats.live);
@@ -219,7 +249,7 @@ static bool is_sound(const struct track_call *c)
             second > TRACK_TAPS_MAX + 1 || first > TRACK_TAPS_MAX + 1)
             return false;
     }
-    return c->messages > 0 && c->final_status < 1000 && c->base_ms >= 0 && c->base_ms <= INT64_MAX / 1000 - UINT32_MAX;
+    return c->messages > 0 && c->final_status < 1000;
 }
 
 /* An address, or none, where one belongs. */
@@ -253,6 +283,11 @@ static int load_words(struct track_call *c, struct call_world *w, struct rd *in)
         uint64_t lost = 0;
         if (!rd_take(in, s.len, &s.ptr) || !is_word(i, s.len))
             return -EINVAL;
+        if (i >= WORD_SRC && s.len == 4) {
+            c->words[i] = be32_load(s.ptr);
+            c->ip4 |= (uint16_t)(1u << i);
+            continue;
+        }
         c->words[i] = words_take(&w->words, s, &lost);
         if (lost > 0)
             return -ENOMEM;

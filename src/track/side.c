@@ -33,7 +33,7 @@ static void fold(struct side *s, uint32_t n)
 
 static void shift(struct side *s, uint32_t n)
 {
-    uint32_t *const sets[] = { &s->seen, &s->sdp, &s->hold, &s->challenged, &s->redirected };
+    uint32_t *const sets[] = { &s->seen, &s->sdp, &s->hold, &s->challenged };
     fold(s, n < 32 ? n : 32);
     for (size_t i = 0; i < sizeof(sets) / sizeof(sets[0]); i++)
         *sets[i] = n < 32 ? *sets[i] << n : 0;
@@ -41,7 +41,7 @@ static void shift(struct side *s, uint32_t n)
 
 uint32_t side_bit(struct side *s, uint32_t cseq)
 {
-    if (s->seen == 0 && s->sdp == 0 && s->challenged == 0 && s->redirected == 0 && s->max == 0)
+    if (s->seen == 0 && s->sdp == 0 && s->challenged == 0 && s->max == 0)
         s->max = cseq;
     if (cseq > s->max) {
         shift(s, cseq - s->max);

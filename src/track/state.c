@@ -133,7 +133,7 @@ uint32_t call_patience(const struct track_call *c, const struct track_options *o
 
 static int64_t time_of(const struct track_call *c, int32_t ms)
 {
-    return ms == CALL_NO_TIME ? TRACK_NO_TIME : (c->base_ms + ms) * 1000;
+    return ms == CALL_NO_TIME ? TRACK_NO_TIME : ((int64_t)c->base_s * 1000 + ms) * 1000;
 }
 
 /* Clocks of taps differ: what would be negative is 0. */
@@ -192,7 +192,6 @@ static void show_counts(const struct track_call *c, struct call_record *r)
     r->updates = c->updates;
     r->refers = c->refers;
     r->auth_rounds = c->auth_rounds;
-    r->redirects = c->redirects;
     r->holds = holds.holds;
     r->resumes = holds.resumes;
     r->taps = c->tap_count;
@@ -207,7 +206,8 @@ static void show_flags(const struct track_call *c, struct call_record *r)
     r->early_media = (c->flags & CALL_EARLY_MEDIA) != 0;
     r->srtp = (c->flags & CALL_SRTP) != 0;
     r->transferred = c->refers > 0 || (c->flags & CALL_REPLACES) != 0;
-    r->forwarded = c->redirects > 0 || (c->flags & CALL_FORWARDED) != 0;
+    r->redirected = (c->flags & CALL_REDIRECTED) != 0;
+    r->forwarded = r->redirected || (c->flags & CALL_FORWARDED) != 0;
     r->no_bye_answer = call_knows(c, AT_BYE) && (c->flags & CALL_BYE_ANSWERED) == 0;
     r->no_ack = knows_answer(c) && c->ack_cseq < c->final_cseq;
     r->late_offer = c->words[WORD_OFFER] == 0 && c->words[WORD_ACK] != 0;
@@ -216,11 +216,18 @@ static void show_flags(const struct track_call *c, struct call_record *r)
 static void show_addr(const struct track_call *c, const struct call_world *w, enum call_word which,
                       struct track_addr *ret)
 {
-    struct hep_slice s = words_get(&w->words, c->words[which]);
+    uint32_t word = c->words[which];
+    ret->port = c->ports[which - WORD_SRC];
+    if (c->ip4 >> which & 1) {
+        ret->ip =
+            (struct hep_addr){ 4,
+                               { (uint8_t)(word >> 24), (uint8_t)(word >> 16), (uint8_t)(word >> 8), (uint8_t)word } };
+        return;
+    }
+    struct hep_slice s = words_get(&w->words, word);
     ret->ip.len = (uint8_t)s.len;
     if (s.len > 0)
         memcpy(ret->ip.octets, s.ptr, s.len);
-    ret->port = c->ports[which - WORD_SRC];
 }
 
 /* "audio PCMU/8000,telephone-event/8000 sendrecv": PCMU/8000 */

@@ -76,6 +76,7 @@ struct call_record {
     bool late_offer;        /* the INVITE had no SDP: offer and answer are those of the 200 and of the ACK */
     bool srtp;              /* an SDP with SRTP or DTLS */
     bool transferred;       /* REFER, or INVITE with Replaces */
+    bool redirected;        /* 3xx */
     bool forwarded;         /* 3xx, Diversion or History-Info */
     bool no_bye_answer;     /* nobody answered the BYE */
     bool no_ack;            /* a 200 without ACK */
@@ -98,7 +99,7 @@ struct call_record {
     uint32_t messages;   /* all that came */
     uint32_t seen_again; /* of these: what another tap saw as well */
     uint32_t again[TRACK_AGAINS];
-    uint32_t reinvites, updates, refers, auth_rounds, redirects, holds, resumes;
+    uint32_t reinvites, updates, refers, auth_rounds, holds, resumes;
     unsigned hops;       /* ways of the first INVITE, one behind the other */
     unsigned branches;   /* parallel or serial: most ways that the INVITE took; 1: no fork */
     unsigned to_tags;    /* different dialogs that answered */

@@ -74,12 +74,23 @@ static uint32_t key_hash(uint64_t key)
     return (uint32_t)((key * UINT64_C(0x9e3779b97f4a7c15)) >> 32);
 }
 
+/* All of a call at once: one wait for memory instead of one for each part. */
+static void fetch(const struct track_call *c)
+{
+    for (size_t at = 0; at < sizeof(*c); at += 64)
+        __builtin_prefetch((const uint8_t *)c + at, 1);
+}
+
 static bool find(const struct tracker *t, uint64_t key, uint32_t *ret_number)
 {
     uint32_t hash = key_hash(key), mask = t->cell_count - 1;
     for (uint32_t i = hash & mask; t->cells[i].place != 0; i = (i + 1) & mask) {
+        if (t->cells[i].hash != hash)
+            continue;
         *ret_number = t->cells[i].place - 1;
-        if (t->cells[i].hash == hash && tracker_call(t, *ret_number)->key == key)
+        const struct track_call *c = tracker_call(t, *ret_number);
+        fetch(c);
+        if (c->key == key)
             return true;
     }
     return false;

@@ -98,7 +98,7 @@ static const struct row {
     { "options", NULL },
     { "message", NULL },
     { "subscribe", NULL },
-    { "redirect", "completed 1 s=200 q=16 n=22 redirects=1 forwarded" },
+    { "redirect", "completed 1 s=200 q=16 n=22 redirected forwarded" },
     { "malformed", "" },
 };
 
@@ -141,11 +141,11 @@ static void check_call(void *arg, const struct call_record *r)
     script_more(&o, "reinvites", r->reinvites, 0);
     script_more(&o, "updates", r->updates, 0);
     script_more(&o, "auth", r->auth_rounds, 0);
-    script_more(&o, "redirects", r->redirects, 0);
     script_more(&o, "holds", r->holds, 0);
     script_more(&o, "resumes", r->resumes, 0);
     script_more(&o, "branches", r->branches, 1);
     script_flag(&o, "early-media", r->early_media);
+    script_flag(&o, "redirected", r->redirected);
     script_flag(&o, "forwarded", r->forwarded);
     assert_string_equal(o.text + 1, s->want);
     check_words(r);

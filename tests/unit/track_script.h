@@ -208,7 +208,6 @@ static inline void script_show(void *arg, const struct call_record *r)
     script_more(o, "updates", r->updates, 0);
     script_more(o, "refers", r->refers, 0);
     script_more(o, "auth", r->auth_rounds, 0);
-    script_more(o, "redirects", r->redirects, 0);
     script_more(o, "holds", r->holds, 0);
     script_more(o, "resumes", r->resumes, 0);
     script_more(o, "hops", r->hops, r->start_missing ? 0 : 1);
@@ -220,6 +219,7 @@ static inline void script_show(void *arg, const struct call_record *r)
     script_flag(o, "early-media", r->early_media);
     script_flag(o, "late-offer", r->late_offer);
     script_flag(o, "transferred", r->transferred);
+    script_flag(o, "redirected", r->redirected);
     script_flag(o, "forwarded", r->forwarded);
     script_flag(o, "no-bye-answer", r->no_bye_answer);
     script_flag(o, "no-ack", r->no_ack);
