@@ -133,8 +133,7 @@ static void test_empty_files(void **state)
                                          "---\n",
                                          "--- ~\n",
                                          "{}",
-                                         "\xef\xbb\xbf"
-                                         "data: x\n",
+                                         "\357\273\277data: x\n",
                                          "data:\nlisten:\nhttp:\n",
                                          "listen: []\n",
                                          "---\ndata: x\n...\n",
