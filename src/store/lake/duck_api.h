@@ -161,6 +161,7 @@ typedef void (*duckdb_scalar_function_t)(duckdb_function_info info, duckdb_data_
     X(void, destroy_scalar_function_set, (duckdb_scalar_function_set *))
 
 struct duck_api {
+/* NOLINTNEXTLINE(bugprone-macro-parentheses): a declaration */
 #define DUCK_API_MEMBER(result, name, arguments) result(*name) arguments;
     DUCK_API_FUNCTIONS(DUCK_API_MEMBER)
 #undef DUCK_API_MEMBER

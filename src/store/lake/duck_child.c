@@ -256,12 +256,13 @@ void duck_child_interrupt(const struct duck_child *c, unsigned slot, uint64_t nu
 uint64_t duck_child_rss(pid_t pid)
 {
     char path[64];
-    unsigned long long size = 0, resident = 0;
+    char text[128] = "", *resident = NULL;
     (void)snprintf(path, sizeof(path), "/proc/%ld/statm", (long)pid);
     FILE *f = pid > 0 ? fopen(path, "re") : NULL;
     if (f == NULL)
         return 0;
-    int n = fscanf(f, "%llu %llu", &size, &resident);
-    fclose(f);
-    return n == 2 ? resident * (uint64_t)sysconf(_SC_PAGESIZE) : 0;
+    if (fgets(text, sizeof(text), f) != NULL)
+        resident = strchr(text, ' '); /* behind the size */
+    (void)fclose(f);
+    return resident != NULL ? strtoull(resident, NULL, 10) * (uint64_t)sysconf(_SC_PAGESIZE) : 0;
 }

@@ -319,7 +319,7 @@ static int make_room(struct page_scan *s)
     free(s->bits);
     s->numbers = malloc(s->rows * sizeof(*s->numbers));
     s->hits = malloc(s->rows * sizeof(*s->hits));
-    s->bits = s->p->many ? malloc(s->p->leaves * bits_size(s)) : NULL;
+    s->bits = s->p->many ? malloc(1 + s->p->leaves * bits_size(s)) : NULL; /* 1: analysers see no zero */
     bool there = s->numbers != NULL && s->hits != NULL && (s->bits != NULL || !s->p->many);
     s->rows_cap = there ? s->rows : 0;
     return there ? PQ_OK : PQ_ERR_MEMORY;
