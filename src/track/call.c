@@ -98,11 +98,12 @@ static void set_texts(struct track_call *c, struct call_world *w, unsigned set, 
         len -= all[TRACK_TEXT_RURI_USER].len;
         all[TRACK_TEXT_RURI_USER].len = 0;
     }
-    uint8_t *p = malloc(len), *at = p + CALL_TEXTS;
+    uint8_t *p = malloc(len);
     if (p == NULL) {
         w->lost++;
         return;
     }
+    uint8_t *at = p + CALL_TEXTS;
     for (unsigned i = 0; i < CALL_TEXTS; i++) {
         p[i] = (uint8_t)all[i].len;
         if (all[i].len > 0)
@@ -144,21 +145,27 @@ static void set_addr(struct track_call *c, struct call_world *w, enum call_word 
 
 /* ------------------------------------------------------------------------------------------------ who and what */
 
+/* How far From and To of a message are those of the call: in requests inside the dialog they may stand crosswise. */
+static uint8_t who_rank(const struct track_event *e)
+{
+    if (is_request(e, SIP_INVITE) && e->to_tag == 0)
+        return 3;
+    if (is_request(e, SIP_CANCEL) || (is_answer(e) && e->status < 200))
+        return 2;
+    return is_answer(e) ? 1 : 0;
+}
+
 static void take_who(struct track_call *c, struct call_world *w, const struct track_event *e,
                      const struct track_texts *texts, int32_t ms)
 {
-    bool first = is_request(e, SIP_INVITE) && e->to_tag == 0;
-    uint8_t rank = first                                                            ? 3
-                   : (is_answer(e) && e->status < 200) || is_request(e, SIP_CANCEL) ? 2
-                   : is_answer(e)                                                   ? 1
-                                                                                    : 0;
+    uint8_t rank = who_rank(e);
     if (!is_best(c, BEST_WHO, rank, e, ms))
         return;
     c->caller_tag = e->from_tag;
     set_texts(c, w, (1u << CALL_TEXTS) - 1 - (1u << TRACK_TEXT_REFER_TO), texts);
     set_word(c, w, WORD_FROM_HOST, texts->of[TRACK_TEXT_FROM_HOST]);
     set_word(c, w, WORD_RURI_HOST, texts->of[TRACK_TEXT_RURI_HOST]);
-    if (!first)
+    if (rank < 3)
         return;
     set_word(c, w, WORD_CALLER_AGENT, texts->of[TRACK_TEXT_USER_AGENT]);
     set_word(c, w, WORD_OFFER, texts->of[TRACK_TEXT_SDP]);
@@ -376,10 +383,7 @@ static void take_cause(int16_t cause, uint8_t rank, int16_t *ret, uint8_t *ret_r
 
 static void take_causes(struct track_call *c, const struct track_event *e)
 {
-    uint8_t rank = is_request(e, SIP_BYE)             ? 3
-                   : is_request(e, SIP_CANCEL)        ? 2
-                   : is_answer(e) && e->status >= 300 ? 1
-                                                      : 0;
+    uint8_t rank = is_request(e, SIP_BYE) ? 3 : is_request(e, SIP_CANCEL) ? 2 : is_answer(e) && e->status >= 300;
     if (rank == 0)
         return;
     take_cause(e->q850, rank, &c->q850, &c->q850_rank);

@@ -153,7 +153,8 @@ static void set_media(const struct record *r, struct track_event *e)
     e->flags |= TRACK_EVENT_SDP;
     if (r->flags & RECORD_FLAG_SRTP)
         e->flags |= TRACK_EVENT_SRTP;
-    if (says(r->sdp_media, "sendonly") || says(r->sdp_media, "inactive") || text_is(r->sdp_ip, "0.0.0.0"))
+    if (says(r->sdp_media, "sendonly") || says(r->sdp_media, "inactive") || text_is(r->sdp_ip, "0.0.0.0") ||
+        text_is(r->sdp_ip, "::"))
         e->flags |= TRACK_EVENT_HOLD;
     if (r->sdp_port > 0 && r->sdp_port <= UINT16_MAX &&
         ip_parse((const char *)r->sdp_ip.ptr, r->sdp_ip.len, &e->media.ip))

@@ -51,7 +51,7 @@ struct track_texts {
 enum track_event_flag {
     TRACK_EVENT_REQUEST = 1 << 0,
     TRACK_EVENT_SDP = 1 << 1,
-    TRACK_EVENT_HOLD = 1 << 2,      /* its SDP puts the other side on hold: sendonly, inactive, or 0.0.0.0 */
+    TRACK_EVENT_HOLD = 1 << 2,      /* its SDP puts the other side on hold: sendonly, inactive, or no address */
     TRACK_EVENT_FORWARDED = 1 << 3, /* an INVITE with Diversion or History-Info */
     TRACK_EVENT_REPLACES = 1 << 4,
     TRACK_EVENT_SRTP = 1 << 5

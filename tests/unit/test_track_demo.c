@@ -170,6 +170,80 @@ static void test_each_scenario(void **state)
     }
 }
 
+/* ------------------------------------------------------------------------------------------------ events */
+
+/* The event of a message as it stands, and its texts in a static row. */
+static bool event_of(const char *message, struct track_event *e, struct track_texts *texts)
+{
+    static uint8_t octets[HEP_FRAME_MAX];
+    static struct record_reader *reader;
+    static const uint8_t address[16] = { 0x20, 1, 0xd, 0xb8 };
+    const struct record_options options = { .clock_window_us = 0 };
+    struct sink_frame frame = { .data = octets, .received_us = SCRIPT_START };
+    struct record row;
+    struct hep_msg m;
+    record_reader_free(reader);
+    reader = record_reader_new(&options);
+    hep_msg_init(&m, HEP_TYPE_SIP);
+    assert_int_equal(hep_set_src(&m, address, sizeof(address), 5060), HEP_OK);
+    assert_int_equal(hep_set_dst(&m, address, sizeof(address), 5061), HEP_OK);
+    assert_int_equal(hep_set_octets(&m, HEP_CHUNK_PAYLOAD, message, strlen(message)), HEP_OK);
+    assert_int_equal(hep_encode(&m, octets, sizeof(octets), &frame.len), HEP_OK);
+    assert_int_equal(record_read_hep(reader, &frame, &m), HEP_OK);
+    record_make(reader, &frame, &m, &row);
+    bool is_event = track_event_make(&row, 3, e, texts);
+    if (message[0] == '\0') /* the last call */
+        record_reader_free(reader), reader = NULL;
+    return is_event;
+}
+
+#define HEAD(start, cseq)                                                                                              \
+    start "\r\nVia: SIP/2.0/TLS [2001:db8::1];branch=z9hG4bKx\r\nFrom: <sip:1@a>;tag=f\r\nTo: <sip:2@b>\r\n"           \
+          "Call-ID: c\r\nCSeq: " cseq "\r\n"
+#define INVITE HEAD("INVITE sip:2@b SIP/2.0", "1 INVITE")
+#define SDP(ip, line)                                                                                                  \
+    "Content-Type: application/sdp\r\n\r\nv=0\r\nc=IN IP4 " ip "\r\nm=audio 4000 RTP/AVP 0\r\n" line                   \
+    "m=video 5000 RTP/AVP 31\r\na=sendonly\r\n"
+
+static void test_event(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *message;
+        unsigned flags;
+    } messages[] = {
+        { INVITE "\r\n", TRACK_EVENT_REQUEST },
+        { INVITE "history-INFO: <sip:9@a>;index=1\r\n\r\n", TRACK_EVENT_REQUEST | TRACK_EVENT_FORWARDED },
+        { INVITE "Diversion: <sip:9@a>\r\n\r\n", TRACK_EVENT_REQUEST | TRACK_EVENT_FORWARDED },
+        { INVITE "Subject: x\r\n\r\nHistory-Info: in the body", TRACK_EVENT_REQUEST },
+        { INVITE "Replaces: o;to-tag=1;from-tag=2\r\n\r\n", TRACK_EVENT_REQUEST | TRACK_EVENT_REPLACES },
+        { INVITE SDP("192.0.2.7", ""), TRACK_EVENT_REQUEST | TRACK_EVENT_SDP },
+        { INVITE SDP("192.0.2.7", "a=inactive\r\n"), TRACK_EVENT_REQUEST | TRACK_EVENT_SDP | TRACK_EVENT_HOLD },
+        { INVITE SDP("0.0.0.0", ""), TRACK_EVENT_REQUEST | TRACK_EVENT_SDP | TRACK_EVENT_HOLD },
+        { HEAD("SIP/2.0 180 Ringing", "1 INVITE") "\r\n", 0 },
+    };
+    struct track_event e, other;
+    struct track_texts texts;
+    for (size_t i = 0; i < COUNT_OF(messages); i++) {
+        assert_true(event_of(messages[i].message, &e, &texts));
+        assert_int_equal(e.flags, messages[i].flags);
+        assert_true(e.branch != 0 && e.from_tag != 0 && e.to_tag == 0 && e.cseq == 1 && e.via_count == 1);
+        assert_int_equal(e.src.ip.len, 16);
+        assert_memory_equal(texts.of[TRACK_TEXT_CALL_ID].ptr, "c", 1);
+        assert_true(track_event_has_news(&e));
+        assert_true(event_of(messages[i].message, &other, &texts)); /* the same each time */
+        assert_true(e.call == other.call && e.message == other.message && e.tap == other.tap);
+    }
+    assert_int_equal(e.status, 180);
+    assert_true(event_of(INVITE SDP("192.0.2.7", ""), &e, &texts));
+    assert_true(e.media.port == 4000 && e.media.ip.len == 4 && e.media.ip.octets[3] == 7);
+    assert_true(event_of(HEAD("SIP/2.0 100 Trying", "1 INVITE") "\r\n", &e, &texts));
+    assert_false(track_event_has_news(&e));
+    assert_false(event_of(HEAD("REGISTER sip:b SIP/2.0", "1 REGISTER") "\r\n", &e, &texts));
+    assert_false(event_of("INVITE sip:2@b SIP/2.0\r\nCSeq: 1 INVITE\r\n\r\n", &e, &texts));
+    assert_false(event_of("", &e, &texts));
+}
+
 /* ------------------------------------------------------------------------------------------------ any order */
 
 #define CALLS 400
@@ -267,6 +341,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_each_scenario),
+        cmocka_unit_test(test_event),
         cmocka_unit_test(test_any_order),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,4 +1,6 @@
 /* What senders can grow has a limit: calls, words, dialogs of one Call-ID, clocks that jump. */
+#include <errno.h>
+
 #include "track_script.h"
 
 struct tally {
@@ -37,6 +39,8 @@ static uint64_t answered_call(struct tracker *t, uint64_t key, int64_t second)
         e.call = key;
         e.seq = key * 4 + i + 1;
         e.ts = second * SCRIPT_SECOND + (int64_t)i * 1000;
+        if (key % 2 == 0)
+            e.src.ip = (struct hep_addr){ 16, { 0x20, 1, (uint8_t)key } };
         uid = tracker_take(t, &e, &s.all[i].texts, e.ts);
     }
     return uid;
@@ -203,6 +207,43 @@ static void test_options(void **state)
     tracker_free(NULL);
 }
 
+static void keep_last(void *arg, const struct call_record *r)
+{
+    *(struct call_record *)arg = *r;
+}
+
+/* Addresses of both families, texts and times of a loaded call are those of the one that was saved. */
+static void test_load(void **state)
+{
+    (void)state;
+    struct tally tally;
+    struct errmsg err;
+    struct buf b;
+    struct tracker *t = make(0, &tally), *copy = make(0, &tally);
+    buf_init(&b, 1 << 20);
+    (void)answered_call(t, 1, 1000);
+    (void)answered_call(t, 2, 1001);
+    tracker_save(t, &b);
+    assert_int_equal(tracker_load(copy, b.ptr, b.len, &err), 0);
+    for (uint64_t key = 1; key <= 2; key++) {
+        struct call_record was, is;
+        assert_true(tracker_show(t, key, keep_last, &was) && tracker_show(copy, key, keep_last, &is));
+        assert_int_equal(is.src.ip.len, key == 1 ? 4 : 16);
+        assert_memory_equal(is.src.ip.octets, was.src.ip.octets, 16);
+        assert_true(is.src.port == was.src.port && is.callee_media.port == 4000 && is.uid == was.uid);
+        assert_true(is.answer == was.answer && is.talk_ms == was.talk_ms && is.state == TRACK_ANSWERED);
+        assert_int_equal(is.texts.of[TRACK_TEXT_RURI_USER].len, 3);
+        assert_memory_equal(is.texts.of[TRACK_TEXT_RURI_USER].ptr, "200", 3);
+        assert_memory_equal(is.offer.ptr, was.offer.ptr, was.offer.len);
+    }
+    assert_false(tracker_show(copy, 3, keep_last, NULL));
+    assert_int_equal(tracker_load(t, (const uint8_t *)"hctrk02\n", 8, &err), -EINVAL);
+    assert_true(err.text[0] != '\0');
+    buf_free(&b);
+    tracker_free(t);
+    tracker_free(copy);
+}
+
 /* What is loaded into a smaller tracker is handed out; damaged octets leave it empty and say nothing of calls. */
 static void test_load_limits(void **state)
 {
@@ -244,6 +285,7 @@ int main(void)
         cmocka_unit_test(test_clocks),
         cmocka_unit_test(test_texts),
         cmocka_unit_test(test_options),
+        cmocka_unit_test(test_load),
         cmocka_unit_test(test_load_limits),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
