@@ -468,6 +468,9 @@ void call_take(struct track_call *c, struct call_world *w, const struct track_ev
         take_texts(c, w, e, texts, ms);
 }
 
+/* With another From tag, and silent for so long: another call, the end of the former one was not seen. */
+#define ANOTHER_MS 60000
+
 bool call_is_another(const struct track_call *c, const struct track_event *e)
 {
     if (!is_request(e, SIP_INVITE) || e->to_tag != 0)
@@ -478,5 +481,5 @@ bool call_is_another(const struct track_call *c, const struct track_event *e)
     int32_t ms = call_ms(c, e->ts);
     if (call_knows(c, AT_BYE) && call_knows(c, AT_INVITE))
         return ms > c->at[AT_BYE];
-    return e->from_tag != c->caller_tag && ms > c->at[AT_LAST] && ms - c->at[AT_LAST] > 60000;
+    return e->from_tag != c->caller_tag && (int64_t)ms - c->at[AT_LAST] > ANOTHER_MS;
 }

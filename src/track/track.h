@@ -141,7 +141,8 @@ void tracker_free(struct tracker *t); /* hands out nothing; NULL is fine */
 /*
  * Takes an event. `texts` may be NULL (track_event_has_news()). `now_us` is the clock that time limits run by: the time
  * of reception, or that of the messages for an import. Returns the uid of the call; 0 if it belongs to none (an OPTIONS
- * outside of any call) or there was no memory (counted).
+ * outside of any call) or there was no memory (counted). May hand out calls on the way: those that are over by
+ * `now_us`, the former call of a Call-ID that comes again, and one for want of room.
  */
 uint64_t tracker_take(struct tracker *t, const struct track_event *e, const struct track_texts *texts, int64_t now_us);
 
