@@ -4,7 +4,7 @@
 
 #include "track/call.h"
 
-#define CHUNK_CALLS 1024u
+#define CHUNK_CALLS 256u
 #define WHEEL_SLOTS 65536u /* seconds; what is due later waits in the last slot and is looked at again */
 #define NO_CALL     UINT32_MAX
 
