@@ -84,7 +84,7 @@ static inline size_t scan_control(const uint8_t *p, size_t n, bool *high)
         above |= highs;
     }
     *high = *high || above != 0;
-    return at + scan_control_scalar(p + at, n - at, high);
+    return at == n ? n : at + scan_control_scalar(p + at, n - at, high); /* nothing is added to no pointer */
 }
 
 /* Octets of p[0..16) that are c, as bits. */
