@@ -166,6 +166,8 @@ static void check_mandatory(struct sip_msg *msg)
 int sip_parse_extra(const uint8_t *p, size_t n, const struct sip_extras *extras, struct sip_msg *ret)
 {
     struct sip_headers it;
+    if (p == NULL) /* an empty slice may have no pointer, and places are counted from it */
+        p = (const uint8_t *)"";
     memset(ret, 0, offsetof(struct sip_msg, route));
     ret->raw = text_of(p, n);
     ret->route.count = ret->route.kept = 0;

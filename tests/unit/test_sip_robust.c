@@ -130,9 +130,20 @@ static void test_long_repeats(void **state)
     }
 }
 
+/* An empty slice may have no pointer. */
+static void test_no_octets(void **state)
+{
+    struct sip_msg msg;
+    (void)state;
+    assert_int_equal(sip_parse(NULL, 0, &msg), -1);
+    assert_true(sip_has_problem(&msg, SIP_PROBLEM_START_LINE));
+    assert_int_equal(msg.problem_offset, 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_no_octets),
         cmocka_unit_test(test_cuts),
         cmocka_unit_test(test_mutations),
         cmocka_unit_test(test_noise),
