@@ -83,6 +83,14 @@ bool api_guard_is_loopback(const char *host)
     return is_loopback_text(host, (size_t)(end - host));
 }
 
+/* Of a browser that does not send Sec-Fetch fields yet; "null" is the origin of what has none to show. */
+static bool is_own_origin(const char *origin)
+{
+    static const char scheme[] = "http://";
+    return origin == NULL ||
+           (strncasecmp(origin, scheme, sizeof(scheme) - 1) == 0 && api_guard_is_loopback(origin + sizeof(scheme) - 1));
+}
+
 static bool comes_from_here(struct api_request *r, struct api_reply *reply)
 {
     const char *host = header(r, MHD_HTTP_HEADER_HOST);
@@ -92,8 +100,10 @@ static bool comes_from_here(struct api_request *r, struct api_reply *reply)
         return api_problem(reply, 403,
                            "without a token this server answers to the names of the loopback address only "
                            "(localhost, 127.0.0.1, [::1])");
-    bool click = mode != NULL && strcmp(mode, "navigate") == 0;
-    if (site != NULL && strcmp(site, "cross-site") == 0 && !click)
+    /* A link may lead here from anywhere; a form of another site must not send anything. */
+    bool asks = r->route == NULL || strcmp(r->route->method, "GET") == 0;
+    bool click = asks && mode != NULL && strcmp(mode, "navigate") == 0;
+    if ((site != NULL && strcmp(site, "cross-site") == 0 && !click) || (!asks && !is_own_origin(header(r, "Origin"))))
         return api_problem(reply, 403, "without a token this server does not answer to pages of other sites");
     return true;
 }

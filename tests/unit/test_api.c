@@ -1017,6 +1017,23 @@ static void other_names_are_refused(void **state)
     assert_int_equal(status_with(w, "/ready", "Sec-Fetch-Site: cross-site\r\nSec-Fetch-Mode: no-cors\r\n"), 403);
     assert_int_equal(status_with(w, "/", "Sec-Fetch-Site: cross-site\r\nSec-Fetch-Mode: navigate\r\n"), 200);
     assert_int_equal(status_with(w, "/", "Sec-Fetch-Site: same-origin\r\n"), 200);
+    static const char *const foreign[] = { "Sec-Fetch-Site: cross-site\r\nSec-Fetch-Mode: navigate\r\n",
+                                           "Origin: http://evil.example\r\n", "Origin: null\r\n",
+                                           "Origin: http://localhost.evil.example\r\n" };
+    for (size_t i = 0; i < COUNT_OF(foreign); i++) { /* forms of pages somewhere else: text/plain needs no permission */
+        char text[512];
+        (void)snprintf(text, sizeof(text),
+                       "POST /api/v1/sql HTTP/1.0\r\nHost: localhost\r\n%sContent-Type: text/plain\r\n"
+                       "Content-Length: 8\r\n\r\nSELECT 1",
+                       foreign[i]);
+        struct answer form;
+        int fd = dial(w);
+        say(fd, text);
+        read_all(fd, &form);
+        assert_int_equal(form.status, 403);
+        assert_non_null(strstr(form.body, "other sites"));
+        answer_free(&form);
+    }
     static const char *const bad[] = { "",          "localhost.", "127.0.0.1.evil", "[::1",    "[::1]x",         "::1]",
                                        "128.0.0.1", "[::2]",      "localhostx",     "0.0.0.0", "127.0.0.1:80:80" };
     for (size_t i = 0; i < COUNT_OF(bad); i++)
