@@ -85,6 +85,8 @@ static int next(void *ctx, struct buf *out, struct errmsg *err)
     if (status != 0)
         return status;
     x->begun = true;
+    /* A long file takes its time: each piece has the time of an answer. */
+    api_conn_limit(&x->api->conns, x->conn, x->api->answer_ms);
     int rc = export_next(x->export, out, err);
     api_turn_end(x->api, x->conn);
     if (rc == -E2BIG)
