@@ -434,6 +434,40 @@ static void gzip_is_negotiated(void **state)
     assert_false(gzip_pays("application/vnd.tcpdump.pcap"));
 }
 
+/* A file that takes longer than an answer may, by a client that goes on reading. */
+static void long_exports_are_not_cut(void **state)
+{
+    struct world *w = *state;
+    struct api_options o = usual(w);
+    static uint8_t filler[4096];
+    char piece[262144];
+    size_t all = 0;
+    bool ended = false;
+    ssize_t n = 1;
+    for (uint64_t i = 10; i < 8000; i++)
+        fake_store_sip(&w->store, NOW + (int64_t)i * 1000000, i, "call-2", "OPTIONS", -1)->payload =
+            (struct hep_slice){ filler, sizeof(filler) };
+    o.answer_ms = 1500;
+    memset(filler, 'x', sizeof(filler));
+    serve(w, &o);
+    int fd = dial(w);
+    int small = 65536; /* so that the server has to wait for its client */
+    (void)setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &small, sizeof(small));
+    say(fd, "GET /api/v1/export?format=jsonl HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
+    for (unsigned reads = 0; n > 0; reads++) {
+        size_t len = 0;
+        while (len < sizeof(piece) && (n = recv(fd, piece + len, sizeof(piece) - len, 0)) > 0)
+            len += (size_t)n;
+        all += len;
+        ended = len > 0 ? memmem(piece, len, "Hepcat-Result", 13) != NULL : ended;
+        if (reads < 100)
+            (void)poll(NULL, 0, 40);
+    }
+    (void)close(fd);
+    assert_true(all > (size_t)7000 * sizeof(filler));
+    assert_true(ended);
+}
+
 static void flows_answer(void **state)
 {
     struct world *w = *state;
@@ -1283,6 +1317,7 @@ int main(void)
         TEST(long_answers_come_in_pieces),
         TEST(errors_of_the_store_are_told),
         TEST(flows_answer),
+        TEST(long_exports_are_not_cut),
         TEST(answers_are_compressed),
         TEST(gzip_is_negotiated),
         TEST(messages_are_found_by_place),
