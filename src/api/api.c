@@ -121,7 +121,7 @@ static int start(struct api *a, const struct api_options *o, struct errmsg *err)
         api_gate_init(&a->sql_gate, 1, 4, or_default(o->waiting_ms, 10000)) != 0 ||
         pthread_rwlock_init(&a->token_lock, NULL) != 0)
         return errmsg_set(err, "out of memory");
-    int rc = api_conns_start(&a->conns, connections, &a->gate);
+    int rc = api_conns_start(&a->conns, connections, &a->gate, &a->sql_gate);
     if (rc != 0)
         return errmsg_set(err, "the HTTP server: %s", strerror(-rc));
     if (open_live(a, o, err) != 0)

@@ -143,6 +143,7 @@ static void *run(void *arg)
         nfds_t n = gather(c);
         (void)pthread_mutex_unlock(&c->lock);
         api_gate_wake(c->gate);
+        api_gate_wake(c->sql_gate);
         int ready = poll(c->polls, n, wait);
         if (ready > 0 && c->polls[0].revents != 0 && read(c->wake, &count, sizeof(count)) < 0)
             ready = -1; /* nothing to read: fine */
@@ -154,9 +155,11 @@ static void *run(void *arg)
     return NULL;
 }
 
-int api_conns_start(struct api_conns *c, size_t max, struct api_gate *gate)
+int api_conns_start(struct api_conns *c, size_t max, struct api_gate *gate, struct api_gate *sql_gate)
 {
-    *c = (struct api_conns){ .max = max, .gate = gate, .wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK) };
+    *c = (struct api_conns){
+        .max = max, .gate = gate, .sql_gate = sql_gate, .wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)
+    };
     if (c->wake < 0)
         return -errno;
     (void)pthread_mutex_init(&c->lock, NULL);

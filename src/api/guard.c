@@ -108,6 +108,13 @@ static bool comes_from_here(struct api_request *r, struct api_reply *reply)
     return true;
 }
 
+static bool sends_from_elsewhere(struct api_request *r)
+{
+    const char *site = header(r, "Sec-Fetch-Site");
+    bool asks = r->route == NULL || strcmp(r->route->method, "GET") == 0;
+    return !asks && site != NULL && strcmp(site, "cross-site") == 0;
+}
+
 bool api_guard(struct api_request *r, bool open, struct api_reply *reply)
 {
     char token[API_TOKEN_MAX + 1];
@@ -119,6 +126,8 @@ bool api_guard(struct api_request *r, bool open, struct api_reply *reply)
         return r->authorised;
     }
     r->authorised = shows_token(r, token);
+    if (r->authorised && sends_from_elsewhere(r)) /* browsers add the password to forms of other sites, too */
+        return api_problem(reply, 403, "this server takes nothing from pages of other sites");
     if (r->authorised || open)
         return true;
     return api_problem(reply, 401,

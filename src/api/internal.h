@@ -54,13 +54,13 @@ struct api_conns {
     int wake; /* eventfd */
     pthread_t thread;
     bool started, stop;
-    struct api_gate *gate;
+    struct api_gate *gate, *sql_gate;
     uint64_t total, overdue;
     struct pollfd *polls;
     uint64_t *polled; /* ids of the connections in polls */
 };
 
-int api_conns_start(struct api_conns *c, size_t max, struct api_gate *gate);
+int api_conns_start(struct api_conns *c, size_t max, struct api_gate *gate, struct api_gate *sql_gate);
 void api_conns_shut(struct api_conns *c); /* every client counts as gone from now on */
 void api_conns_stop(struct api_conns *c);
 
@@ -90,7 +90,8 @@ struct api {
     char token[API_TOKEN_MAX + 1]; /* empty: none */
 
     atomic_uint_fast64_t requests, answers[6], denied, searches, searches_us, refused, cancelled, timed_out;
-    atomic_uint imports; /* bodies held now */
+    atomic_uint imports;     /* bodies held now */
+    atomic_uint sql_results; /* statements under way, until their readers have the results */
 };
 
 int64_t api_clock_ms(void); /* monotonic */

@@ -6,7 +6,8 @@
 #include "base/num.h"
 #include "base/when.h"
 
-#define VALUES_MAX 32 /* parameters in one query string */
+#define VALUES_MAX 32                   /* parameters in one query string */
+#define DAY_US     INT64_C(86400000000) /* longer times are refused, unless the parameter may be longer */
 
 struct check {
     struct api_request *r;
@@ -118,7 +119,7 @@ bool api_param_duration(struct api_request *r, struct api_reply *reply, const ch
     int64_t v;
     if (text == NULL)
         return true;
-    if (!when_duration(text, strlen(text), INT64_C(86400000000), &v) || v == 0)
+    if (!when_duration(text, strlen(text), max_us > DAY_US ? max_us : DAY_US, &v) || v == 0)
         return api_problem_at(reply, name, SIZE_MAX, "'%.64s' is not a length of time: 5, 2.5, 500ms, 1m", text);
     *ret = v < max_us ? v : max_us;
     return true;

@@ -44,7 +44,9 @@ static bool take_question(struct api_request *r, struct api_reply *reply, struct
     o->call_ids = api_param(r, "call_id");
     if (!api_param_flag(r, reply, "calls", &o->calls) || !api_param_flag(r, reply, "partial", &o->partial))
         return false;
-    if (o->call_ids != NULL && o->call_ids[0] != '\0' && text != NULL && text[0] != '\0')
+    if (o->call_ids != NULL && o->call_ids[0] == '\0') /* an empty variable of a script must not mean everything */
+        return api_problem_at(reply, "call_id", SIZE_MAX, "it is empty");
+    if (o->call_ids != NULL && text != NULL && text[0] != '\0')
         return api_problem_at(reply, "call_id", SIZE_MAX, "either \"q\" or \"call_id\"");
     if (!api_param_filter(r, reply, &x->filter))
         return false;

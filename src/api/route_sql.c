@@ -16,7 +16,11 @@ struct statement {
 };
 
 /* The result while the client takes it. */
+#define RESULTS_MAX                                                                                                    \
+    3 /* under way at once: the result of each may have SQL_RESULT_MAX octets, and readers may be slow */
+
 struct handing {
+    struct api *api;
     struct buf result;
     size_t at;
 };
@@ -140,6 +144,7 @@ static int next(void *ctx, struct buf *out, struct errmsg *err)
 static void handing_free(void *ctx)
 {
     struct handing *h = ctx;
+    atomic_fetch_sub(&h->api->sql_results, 1);
     buf_free(&h->result);
     free(h);
 }
@@ -189,11 +194,19 @@ void api_post_sql(struct api_request *r, struct api_reply *reply)
     struct errmsg err = { "" };
     if (!take_statement(r, reply, &o))
         return;
+    if (atomic_fetch_add(&r->api->sql_results, 1) >= RESULTS_MAX) {
+        atomic_fetch_sub(&r->api->sql_results, 1);
+        reply->retry_after = 1;
+        (void)api_problem(reply, 503, "%d statements run, wait, or are being read already", RESULTS_MAX);
+        return;
+    }
     struct handing *h = calloc(1, sizeof(*h));
     if (h == NULL) {
+        atomic_fetch_sub(&r->api->sql_results, 1);
         (void)api_problem(reply, 503, "out of memory");
         return;
     }
+    h->api = r->api;
     buf_init(&h->result, SQL_RESULT_MAX + ((size_t)1 << 20));
     int rc = run(r, &o, &h->result, &err);
     if (rc == 0 && h->result.failed) {

@@ -64,6 +64,11 @@ class CountCase(lib.Case):
         self.assertEqual(rows[0], ["start", "total", "486", "(other)", "(none)"])
         self.assertEqual([r[1:] for r in rows[1:]], [["50", "12", "0", "38"], ["50", "13", "0", "37"]])
 
+        for interval, us in (("7d", 7 * 86400 * 10**6), ("1d", 86400 * 10**6)):
+            answer = self.ask("count", server, *WINDOW, "-i", interval, "-f", "json")
+            self.assertEqual(answer.code, FOUND, answer)
+            self.assertEqual(json.loads(answer.out)["interval_us"], us)
+
         self.assertEqual(self.ask("count", server, *WINDOW, "-f", "json", "callid:none").code, NOTHING)
 
     def test_bars(self) -> None:

@@ -864,6 +864,7 @@ static void nonsense_is_refused(void **state)
         { "/api/v1/flow", 400, "call_id" },
         { "/api/v1/flow?call_id=", 400, "call_id" },
         { "/api/v1/message?seq=1", 400, "" },
+        { "/api/v1/export?call_id=", 400, "call_id" },
         { "/api/v1/message?seq=0&ts=1", 400, "seq" },
         { "/api/v1/message?seq=18446744073709551616&ts=1", 400, "seq" },
         { "/health?x=1", 400, "" },
@@ -1009,6 +1010,10 @@ static void a_token_is_asked_for(void **state)
     assert_int_equal(status_with(w, "/api/v1/search", "Authorization: Bearer s3cret:x\r\n"), 200);
     assert_int_equal(status_with(w, "/api/v1/search", "authorization: bearer s3cret:x\r\n"), 200);
     assert_int_equal(status_with(w, "/api/v1/search", "Authorization: Basic bWU6czNjcmV0Ong=\r\n"), 200);
+    ask_raw(w,
+            "POST /api/v1/sql HTTP/1.0\r\nHost: h\r\nAuthorization: Bearer s3cret:x\r\nSec-Fetch-Site: cross-site\r\n"
+            "Content-Type: text/plain\r\nContent-Length: 8\r\n\r\nSELECT 1",
+            403);
     assert_int_equal(status_with(w, "/ready", ""), 200);
     api_health_add(&w->health, false, "open_port", "secret detail");
     get(w, "/health", "", &a);
@@ -1019,7 +1024,7 @@ static void a_token_is_asked_for(void **state)
     assert_int_equal(status_with(w, "/metrics", "Authorization: Bearer other\r\n"), 200);
     struct api_stats stats;
     api_stats(w->api, &stats);
-    assert_int_equal(stats.denied, 3 * COUNT_OF(wrong) + 2);
+    assert_int_equal(stats.denied, 3 * COUNT_OF(wrong) + 3);
 }
 
 static void without_a_token_only_loopback(void **state)

@@ -240,6 +240,7 @@ async function showCall(call, seq) {
   $("call-status").textContent = "…";
   try {
     const flow = await ask("/api/v1/flow", { call_id: call, limit: 1000 });
+    if (call !== shown) return; // another one was chosen meanwhile
     const rows = flow.rows;
     const span = rows.length > 1 ? (microseconds(rows[rows.length - 1].ts) - microseconds(rows[0].ts)) / 1e6 : 0;
     const more = flow.next ? ", and more" : "";
@@ -248,7 +249,7 @@ async function showCall(call, seq) {
     const chosen = rows.find((row) => row.seq === seq) ?? rows[0];
     if (chosen) showMessage(chosen, $("ladder").querySelector(`[data-seq="${chosen.seq}"]`));
   } catch (error) {
-    $("call-status").textContent = error.message;
+    if (call === shown) $("call-status").textContent = error.message;
   }
 }
 
