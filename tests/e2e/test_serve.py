@@ -367,7 +367,8 @@ class Faults(ServeCase):
         if done.returncode != 0:
             raise unittest.SkipTest("mounting is not allowed here")
         self.addCleanup(subprocess.run, ["umount", "-l", str(mount)], check=False)
-        server = self.serve("--config", self.file("c.yaml", "seal:\n  interval: 1s\n"), data=mount / "data")
+        server = self.serve("--config", self.file("c.yaml", "seal:\n  interval: 1s\nretention:\n  disk: 100%\n"),
+                            data=mount / "data")
         rng = random.Random(3)
         trouble = {"disk_full", "seal_failing", "log_failing"}
         sent = 0

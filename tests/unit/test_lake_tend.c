@@ -521,6 +521,7 @@ static void test_days(void **state)
     struct store_figures f = figures(lab);
     assert_int_equal(f.retired_rows, 15 * 200);
     assert_true(f.retired_files >= 15 && f.retired_octets > 0);
+    assert_int_equal(lab->events, 0);
     lab_free(lab);
 }
 
@@ -536,6 +537,7 @@ static void test_octets(void **state)
         ;
     struct store_figures after = figures(lab);
     assert_true(after.file_octets <= r.octets_all && after.file_octets > r.octets_all / 2);
+    assert_true(lab->events > 0); /* each time is told */
     struct store_retention sip = { .octets = { after.table_octets[RECORD_SIP] / 2, 0, 0, 0 } };
     lab->store->ops->retain(lab->store, &sip);
     while (tend(lab, now) == 1)

@@ -95,6 +95,24 @@ static void look_at_disk(struct lake *lake, struct retain_disk *ret)
         *ret = (struct retain_disk){ (uint64_t)total, (uint64_t)room + manifest_waiting(lake->manifest) };
 }
 
+/* Age is what was asked for. That messages go for want of room, whoever looks for them will want to know. */
+static void tell_retired(struct lake *lake, const struct retain_plan *plan, const char *oldest)
+{
+    static const char *const reasons[] = {
+        [RETAIN_NOTHING] = NULL,
+        [RETAIN_DAYS] = NULL,
+        [RETAIN_OCTETS] = "their table is larger than retention allows",
+        [RETAIN_OCTETS_ALL] = "all is larger than retention.bytes",
+        [RETAIN_DISK] = "more of the disk is in use than retention.disk",
+    };
+    struct errmsg text;
+    if (reasons[plan->reason] == NULL)
+        return;
+    (void)errmsg_set(&text, "%zu files of %llu rows, from this one on, given up: %s", plan->count,
+                     (unsigned long long)plan->rows, reasons[plan->reason]);
+    lake_event(lake, "retention", oldest, text.text);
+}
+
 static int retire(struct lake *lake, const struct manifest_pin *pin, const struct retain_plan *plan, struct errmsg *err)
 {
     const char **paths = calloc(plan->count, sizeof(*paths));
@@ -103,6 +121,8 @@ static int retire(struct lake *lake, const struct manifest_pin *pin, const struc
     for (size_t i = 0; i < plan->count; i++)
         paths[i] = manifest_pin_file(pin, plan->files[i])->path;
     int rc = remove_files(lake, MANIFEST_RETENTION, paths, plan->count, err);
+    if (rc == 0)
+        tell_retired(lake, plan, paths[0]);
     free(paths);
     if (rc != 0)
         return rc;
