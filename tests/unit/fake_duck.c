@@ -72,6 +72,8 @@ static void cell(void *arg, int column, struct record_cell *ret)
 
 static bool behind(const struct store_scan *s, int64_t ts, uint64_t seq)
 {
+    if ((s->beyond != NULL && store_seen_has(s->beyond, seq)) || (s->within != NULL && !store_seen_has(s->within, seq)))
+        return false;
     if (!s->has_after)
         return true;
     if (ts != s->after_ts)

@@ -191,6 +191,12 @@ static int in_order(const void *a, const void *b)
     return x->seq < y->seq ? -way : x->seq > y->seq ? way : 0;
 }
 
+static bool wanted_number(const struct store_scan *s, uint64_t seq)
+{
+    return (s->beyond == NULL || !store_seen_has(s->beyond, seq)) &&
+           (s->within == NULL || store_seen_has(s->within, seq));
+}
+
 size_t lab_expect(struct lab *lab, const struct store_scan *s, struct store_ref **ret, uint64_t *ret_total)
 {
     struct store_ref *refs = calloc(lab->last + 1, sizeof(*refs));
@@ -205,7 +211,7 @@ size_t lab_expect(struct lab *lab, const struct store_scan *s, struct store_ref 
         if (r->gone || !lab->match[seq] || (s->tables >> r->table & 1) == 0 || r->ts < s->from_us || r->ts >= s->to_us)
             continue;
         ++*ret_total;
-        if (!s->has_after || in_order(&after, &ref) < 0)
+        if (wanted_number(s, seq) && (!s->has_after || in_order(&after, &ref) < 0))
             refs[count++] = ref;
     }
     qsort(refs, count, sizeof(*refs), in_order);

@@ -55,8 +55,17 @@ static const char *const filters[] = { "callid:/^call-[0-9]*7@/",
                                        "callid:CALL*",
                                        "src:10.0.0.0/8" };
 
+static void random_numbers(struct store_seen *seen, uint64_t *random)
+{
+    *seen = (struct store_seen){ .max = 1 + prng_below(random, 2000) };
+    seen->gap_count = seen->max > STORE_GAPS_MAX ? prng_below(random, STORE_GAPS_MAX + 1) : 0;
+    for (size_t i = 0; i < seen->gap_count; i++)
+        seen->gaps[i] = 1 + i * (seen->max / STORE_GAPS_MAX);
+}
+
 static void random_window(struct store_scan *s, uint64_t *random)
 {
+    static struct store_seen beyond, within;
     int64_t base = (int64_t)ROW_HOUR * ROW_HOUR_US;
     if (prng_below(random, 2) == 0)
         s->from_us = base + (int64_t)prng_below(random, 7200) * 1000000 - ROW_HOUR_US / 2;
@@ -73,6 +82,10 @@ static void random_window(struct store_scan *s, uint64_t *random)
         s->after_ts = base + (int64_t)prng_below(random, 3600) * 2000000;
         s->after_seq = prng_below(random, 3000);
     }
+    random_numbers(&beyond, random);
+    random_numbers(&within, random);
+    s->beyond = prng_below(random, 4) == 0 ? &beyond : NULL;
+    s->within = prng_below(random, 4) == 0 ? &within : NULL;
 }
 
 static void fill(struct lab *lab)

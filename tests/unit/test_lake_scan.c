@@ -329,6 +329,33 @@ static void test_cut_short(void **state)
     lab_free(lab);
 }
 
+/* DuckDB refuses a file: our own reader looks at it, also for more tests than it is fast for. */
+static void test_refused_files(void **state)
+{
+    (void)state;
+    static const char *const many[] = {
+        "method:no OR reason:no OR ua:no OR name:no OR auth:no OR via:no OR event:no OR icid:no OR tag:no OR session:no "
+        "OR referto:no OR branch:no OR replaces:no", /* one answer a group for each of them, and none is true */
+        "method:* OR reason:no OR ua:no OR name:no OR auth:no OR via:no OR event:no OR icid:no OR tag:no OR session:no "
+        "OR referto:no OR branch:no OR replaces:no",
+    };
+    for (size_t i = 0; i < 2 * COUNT_OF(many); i++) {
+        struct lab *lab = lab_new(NULL, NULL);
+        struct filter *filter = lab_filter(many[i / 2]);
+        struct store_scan s = everything();
+        lab_append(lab, RECORD_SIP, 200);
+        lab_seal(lab);
+        s.filter = filter;
+        s.limit = i % 2 == 0 ? 0 : 300;
+        fake_duck.fail = DUCK_ERR_SQL;
+        fake_duck.fail_after = 0;
+        lab_check(lab, &s);
+        assert_int_equal(fake_duck.fail, 0);
+        filter_free(filter);
+        lab_free(lab);
+    }
+}
+
 /* Totals of whole files are remembered: the second scan asks for rows alone, the third for nothing. */
 static void test_totals_are_remembered(void **state)
 {
@@ -472,6 +499,7 @@ int main(void)
         cmocka_unit_test(test_regex_gives_up),
         cmocka_unit_test(test_times_of_a_filter),
         cmocka_unit_test(test_cut_short),
+        cmocka_unit_test(test_refused_files),
         cmocka_unit_test(test_totals_are_remembered),
         cmocka_unit_test(test_old_files_are_not_asked),
         cmocka_unit_test(test_flipped_octets),

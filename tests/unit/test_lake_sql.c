@@ -169,6 +169,13 @@ static void test_types(void **state)
     assert_string_equal(a->rows,
                         "2026-01-31|[1, 2]|{'x': 1}|2|2\n2026-01-31|[1, 2]|{'x': 1}|1|1\n2026-01-31|[1, 2]|{'x': "
                         "1}|0|0");
+    /* A result too wide is a mistake, and the worker lives. */
+    char wide[4096] = "SELECT 0";
+    for (size_t i = 1, n = strlen(wide); i < 300; i++)
+        n += (size_t)snprintf(wide + n, sizeof(wide) - n, ",%zu", i);
+    a = ask(lab, wide);
+    assert_int_equal(a->rc, -EINVAL);
+    assert_string_equal(a->err.text, "300 columns in a result, of at most 256");
     a = ask(lab, "SELECT INTERVAL 1 DAY AS i;\n ; ");
     assert_int_equal(a->rc, 0);
     assert_string_equal(a->rows, "1 day");

@@ -25,6 +25,7 @@
 #define DUCK_VALUES_MAX 8192        /* parameters of a query */
 #define DUCK_QUERY_MAX  (8u << 20)  /* octets of SQL and values together */
 #define DUCK_ROW_MAX    (16u << 20) /* octets of a row */
+#define DUCK_COLUMNS_MAX 256u /* of a result */
 
 enum duck_error {
     DUCK_OK = 0,

@@ -5,8 +5,7 @@
 
 #include "store/lake/duck_function.h"
 
-#define COLUMNS_MAX 256u
-#define FLUSH_AT    (64u << 10) /* a frame of rows is sent when it is this long */
+#define FLUSH_AT (64u << 10) /* a frame of rows is sent when it is this long */
 
 /* ------------------------------------------------------------------------------------------------ the request */
 
@@ -187,7 +186,7 @@ static int read_columns(const struct duck_api *api, duckdb_result *result, struc
                         struct errmsg *err)
 {
     size_t count = (size_t)api->column_count(result);
-    if (count > COLUMNS_MAX)
+    if (count > DUCK_COLUMNS_MAX)
         return (void)errmsg_set(err, "%zu columns in a result", count), DUCK_ERR_SQL;
     for (size_t i = 0; i < count; i++) {
         columns[i] = (struct column){ .type = api->column_type(result, i) };
@@ -351,7 +350,7 @@ static int put_chunk(struct duck_run *r, struct frame *f, struct column *columns
 
 static int put_result(struct duck_run *r, duckdb_result *result, struct errmsg *err)
 {
-    struct column columns[COLUMNS_MAX];
+    struct column columns[DUCK_COLUMNS_MAX];
     struct frame f;
     int rc = read_columns(r->api, result, columns, &f.columns, err);
     if (rc != 0)
@@ -427,9 +426,11 @@ static const char *type_name(duckdb_type type)
     return NULL; /* not delivered */
 }
 
-static void put_head(struct duck_run *r, duckdb_prepared_statement p)
+static int put_head(struct duck_run *r, duckdb_prepared_statement p, struct errmsg *err)
 {
     size_t count = (size_t)r->api->prepared_statement_column_count(p);
+    if (count > DUCK_COLUMNS_MAX)
+        return (void)errmsg_set(err, "%zu columns in a result, of at most %u", count, DUCK_COLUMNS_MAX), DUCK_ERR_SQL;
     size_t start = duck_frame_begin(r->out, DUCK_FRAME_HEAD);
     duck_put_u32(r->out, (uint32_t)count);
     for (size_t i = 0; i < count; i++) {
@@ -440,6 +441,7 @@ static void put_head(struct duck_run *r, duckdb_prepared_statement p)
         r->api->free((void *)(uintptr_t)name);
     }
     duck_frame_end(r->out, start);
+    return 0;
 }
 
 static bool needs_casts(const struct duck_api *api, duckdb_prepared_statement p)
@@ -526,8 +528,8 @@ static int prepare(struct duck_run *r, const struct duck_request *q, const char 
         rc = bind_all(r->api, *ret, q, err);
     if (rc != 0 || !q->script)
         return rc;
-    put_head(r, *ret);
-    return needs_casts(r->api, *ret) ? add_casts(r, ret, sql, err) : 0;
+    rc = put_head(r, *ret, err);
+    return rc == 0 && needs_casts(r->api, *ret) ? add_casts(r, ret, sql, err) : rc;
 }
 
 // NOLINTNEXTLINE(misc-no-recursion) -- once, for what comes before a script

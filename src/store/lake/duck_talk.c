@@ -94,7 +94,7 @@ static int one_row(struct duck_talk *q, struct rd *r, struct duck_value *cells, 
 
 static int take_rows(struct duck_talk *q, const struct buf *body)
 {
-    struct duck_value cells[256];
+    struct duck_value cells[DUCK_COLUMNS_MAX];
     struct rd r;
     rd_init(&r, body->ptr, body->len);
     uint32_t rows = rd_u32le(&r), columns = rd_u32le(&r);
@@ -111,7 +111,7 @@ static int take_rows(struct duck_talk *q, const struct buf *body)
 
 static int take_head(struct duck_talk *q, const struct buf *body)
 {
-    struct duck_slice names[256], types[256];
+    struct duck_slice names[DUCK_COLUMNS_MAX], types[DUCK_COLUMNS_MAX];
     struct rd r;
     rd_init(&r, body->ptr, body->len);
     uint32_t count = rd_u32le(&r);

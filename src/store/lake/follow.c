@@ -103,11 +103,12 @@ int lake_follow(struct store *s, struct store_follower **ret, uint64_t *ret_max)
         return -ENOMEM;
     f->watcher.leaves = leaves;
     f->hot = lake->hot;
-    f->max = sealed_max(lake);
     hot_lock(f->hot);
     hot_watch(f->hot, &f->watcher);
     hot_each(f->hot, begin_at, f);
     hot_unlock(f->hot);
+    uint64_t sealed = sealed_max(lake); /* afterwards: a seal that ended in between took its groups from the list */
+    f->max = sealed > f->max ? sealed : f->max;
     if (f->full) { /* what is not held would come from its first row on */
         lake_unfollow(s, f);
         return -ENOMEM;

@@ -427,8 +427,10 @@ static int look_at_group(struct page_scan *s)
         if (!possible(s->p, known, value))
             return PQ_OK;
     }
+    if (s->p->many && open == 0 && !row_passes(s, 0)) /* of many tests nobody has asked the tree so far */
+        return PQ_OK;
     if (s->c->agg != NULL)
-        return count_group(s, open == 0 && !s->p->many, value);
+        return count_group(s, open == 0, value);
     if (inside && !rows && open == 0) {
         s->total += s->rows; /* they pass, all of them */
         return PQ_OK;

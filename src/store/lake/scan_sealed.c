@@ -118,7 +118,8 @@ static struct sql_scope scope_of(const struct slice *s)
         .has_after = c->s->has_after,
         .after_ts = c->s->after_ts,
         .after_seq = c->s->after_seq,
-        .least_seq = c->s->beyond != NULL ? store_seen_least(c->s->beyond) : 0,
+        .beyond = c->s->beyond,
+        .within = c->s->within,
         .has_worst = c->top.limit > 0 && c->top.count == c->top.limit,
         .limit = c->top.limit,
     };
@@ -226,8 +227,7 @@ static void keep_counts(struct slice *s)
 static void keep_rows(struct slice *s)
 {
     for (size_t i = 0; i < s->ref_count; i++)
-        if (scan_behind(s->c, s->refs[i].ts, s->refs[i].seq))
-            top_offer(&s->c->top, &s->refs[i]);
+        top_offer(&s->c->top, &s->refs[i]);
     for (size_t i = 0; i < s->count; i++)
         s->files[i].rows = false;
 }

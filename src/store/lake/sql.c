@@ -9,7 +9,7 @@ static void begin(struct sql *s)
 {
     memset(s, 0, sizeof(*s));
     buf_init(&s->text, TEXT_MAX);
-    s->cap = FILTER_VALUES_MAX + 16;
+    s->cap = FILTER_VALUES_MAX + 2 * STORE_GAPS_MAX + 16;
     s->values = calloc(s->cap, sizeof(*s->values));
     s->filter = malloc(sizeof(*s->filter));
     s->files = calloc(SQL_FILES_MAX, sizeof(*s->files));
@@ -85,6 +85,13 @@ static void put_filter(struct sql *s, const struct sql_scope *scope)
     }
 }
 
+/* A number of a row; there are none beyond those of a signed column. */
+static void add_number(struct sql *s, uint64_t seq)
+{
+    int64_t number = seq < INT64_MAX ? (int64_t)seq : INT64_MAX;
+    add_value(s, (struct duck_value){ .kind = DUCK_INT64, .number = number });
+}
+
 static void put_time(struct sql *s, const char *test, int64_t us)
 {
     buf_printf(&s->text, " AND ts %s ?", test);
@@ -105,16 +112,37 @@ static void put_place(struct sql *s, const struct sql_scope *scope)
     const char *end = scope->oldest_first ? ">" : "<";
     if (scope->has_worst)
         put_time(s, scope->oldest_first ? "<=" : ">=", scope->worst_ts);
-    if (scope->least_seq > 0) {
-        buf_puts(&s->text, " AND seq >= ?");
-        add_value(s, (struct duck_value){ .kind = DUCK_INT64, .number = (int64_t)scope->least_seq });
-    }
     if (!scope->has_after)
         return;
     put_time(s, scope->oldest_first ? ">=" : "<=", scope->after_ts);
     buf_printf(&s->text, " AND (ts %s ? OR seq %s ?)", end, end);
     add_value(s, (struct duck_value){ .kind = DUCK_TIMESTAMP_US, .number = scope->after_ts });
-    add_value(s, (struct duck_value){ .kind = DUCK_INT64, .number = (int64_t)scope->after_seq });
+    add_number(s, scope->after_seq);
+}
+
+/* Rows by their numbers: the limit must count those alone that are wanted. */
+static void put_numbers(struct sql *s, const struct sql_scope *scope)
+{
+    const struct store_seen *beyond = scope->beyond, *within = scope->within;
+    if (beyond != NULL) {
+        buf_puts(&s->text, " AND seq >= ?"); /* for statistics */
+        add_number(s, store_seen_least(beyond));
+        buf_puts(&s->text, " AND (seq > ?");
+        add_number(s, beyond->max);
+        for (size_t i = 0; i < beyond->gap_count; i++) {
+            buf_puts(&s->text, " OR seq = ?");
+            add_number(s, beyond->gaps[i]);
+        }
+        buf_putc(&s->text, ')');
+    }
+    if (within == NULL)
+        return;
+    buf_puts(&s->text, " AND seq <= ?");
+    add_number(s, within->max);
+    for (size_t i = 0; i < within->gap_count; i++) {
+        buf_puts(&s->text, " AND seq <> ?");
+        add_number(s, within->gaps[i]);
+    }
 }
 
 void sql_rows(struct sql *s, const struct sql_scope *scope)
@@ -126,6 +154,7 @@ void sql_rows(struct sql *s, const struct sql_scope *scope)
     put_filter(s, scope);
     put_window(s, scope);
     put_place(s, scope);
+    put_numbers(s, scope);
     buf_printf(&s->text, " ORDER BY ts %s, seq %s LIMIT %zu", order, order, scope->limit);
     end(s);
 }

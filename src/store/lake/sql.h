@@ -31,8 +31,8 @@ struct sql_scope {
     bool has_after;
     int64_t after_ts;
     uint64_t after_seq;
-    uint64_t least_seq; /* rows of lower numbers are of no use; 0: all are */
-    bool has_worst;     /* rows behind this time are of no use */
+    const struct store_seen *beyond, *within; /* as in struct store_scan */
+    bool has_worst;                           /* rows behind this time are of no use */
     int64_t worst_ts;
     size_t limit;
 };
@@ -40,7 +40,7 @@ struct sql_scope {
 /* Rows: ts, seq, number of the file in `paths`, row in it; in order, at most `limit`. */
 void sql_rows(struct sql *s, const struct sql_scope *scope);
 
-/* Counts: number of the file, rows that match; without regard to place, worst and limit. */
+/* Counts: number of the file, rows that match; without regard to place, numbers, worst and limit. */
 void sql_counts(struct sql *s, const struct sql_scope *scope);
 
 void sql_free(struct sql *s);

@@ -189,21 +189,13 @@ static void put_view(struct buf *b, const struct lake *lake, const struct store_
 
 /* ------------------------------------------------------------------------------------------------ results */
 
-struct typed {
-    struct store_sql *q;
-    bool failed; /* a result wider than we take */
-};
-
-#define COLUMNS_MAX 256u
-
 static int take_head(void *arg, const struct duck_slice *names, const struct duck_slice *types, size_t count)
 {
-    struct typed *t = arg;
-    struct store_sql_column columns[COLUMNS_MAX];
-    t->failed = count > COLUMNS_MAX;
-    for (size_t i = 0; i < count && !t->failed; i++)
+    const struct store_sql *q = arg;
+    struct store_sql_column columns[DUCK_COLUMNS_MAX];
+    for (size_t i = 0; i < count; i++)
         columns[i] = (struct store_sql_column){ { names[i].ptr, names[i].len }, { types[i].ptr, types[i].len } };
-    return t->failed || (t->q->head != NULL && t->q->head(t->q->arg, columns, count) != 0);
+    return q->head != NULL && q->head(q->arg, columns, count) != 0;
 }
 
 static struct store_sql_cell cell_of(const struct duck_value *v)
@@ -222,20 +214,20 @@ static struct store_sql_cell cell_of(const struct duck_value *v)
 
 static int take_row(void *arg, const struct duck_value *values, size_t count)
 {
-    struct typed *t = arg;
-    struct store_sql_cell cells[COLUMNS_MAX];
-    for (size_t i = 0; i < count && i < COLUMNS_MAX; i++)
+    const struct store_sql *q = arg;
+    struct store_sql_cell cells[DUCK_COLUMNS_MAX];
+    for (size_t i = 0; i < count; i++)
         cells[i] = cell_of(&values[i]);
-    return t->q->row != NULL && t->q->row(t->q->arg, cells, count) != 0;
+    return q->row != NULL && q->row(q->arg, cells, count) != 0;
 }
 
-static int errno_of(const struct typed *t, int rc, struct errmsg *err)
+static int errno_of(int rc)
 {
     switch (rc) {
     case DUCK_OK:
         return 0;
     case DUCK_ERR_STOPPED:
-        return t->failed ? (void)errmsg_set(err, "more than %u columns", COLUMNS_MAX), -EINVAL : 1;
+        return 1;
     case DUCK_ERR_SQL:
         return -EINVAL;
     case DUCK_ERR_TIMEOUT:
@@ -275,7 +267,6 @@ static int run(struct lake *lake, const struct buf *views, const size_t *starts,
                struct errmsg *err)
 {
     const char *before[RECORD_TABLES];
-    struct typed t = { .q = q };
     struct duck_stats stats = { .rows = 0 };
     struct duck *d = worker(lake, err);
     if (d == NULL)
@@ -283,9 +274,9 @@ static int run(struct lake *lake, const struct buf *views, const size_t *starts,
     for (size_t i = 0; i < RECORD_TABLES; i++)
         before[i] = (const char *)views->ptr + starts[i];
     const struct duck_script script = { .before = before, .before_count = RECORD_TABLES, .head = take_head };
-    int rc = duck_query_script(d, &script, q->text, q->budget_us, q->cancel, take_row, &t, &stats, err);
+    int rc = duck_query_script(d, &script, q->text, q->budget_us, q->cancel, take_row, q, &stats, err);
     q->octets_read = stats.octets_read;
-    return errno_of(&t, rc, err);
+    return errno_of(rc);
 }
 
 int lake_sql(struct store *store, struct store_pin *pin, struct store_sql *q, struct errmsg *err)
