@@ -19,7 +19,7 @@
 
 /* ------------------------------------------------------------------------------------------------ buckets */
 
-/* Each is at most twice the one before: there are at least half of MOST. */
+/* Each is at most two and a half times the one before: there are some 50 at least. */
 uint64_t counts_interval(uint64_t length_us)
 {
     static const uint64_t nice[] = {
@@ -45,10 +45,14 @@ static int64_t bucket_start(int64_t ts, uint64_t width)
     return ts - (below < 0 ? below + w : below);
 }
 
-/* Ends that are open become those of what is there. False if nothing is. */
+/* Ends that are open become those of the filter, or else of what is there. False if nothing is. */
 static bool close_window(struct store_aggregate *a, struct store *store, struct store_pin *pin)
 {
-    int64_t min, max;
+    int64_t min = INT64_MIN, max = INT64_MAX;
+    if (a->filter != NULL)
+        filter_times(a->filter, &min, &max);
+    a->from_us = a->from_us == INT64_MIN ? min : a->from_us;
+    a->to_us = a->to_us == INT64_MAX ? max : a->to_us;
     if (a->from_us != INT64_MIN && a->to_us != INT64_MAX)
         return a->from_us < a->to_us;
     if (!store->ops->span(store, pin, a->tables, &min, &max))

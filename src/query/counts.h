@@ -31,7 +31,7 @@ int counts_by_parse(struct counts_by *ret, const char *name, size_t len, struct 
 struct counts_options {
     const struct filter *filter; /* NULL: everything */
     int64_t from_us, to_us;      /* ts in [from, to); INT64_MIN and INT64_MAX: as far as there are messages */
-    uint64_t interval_us;        /* of a bucket; 0: a nice one that gives 60 to 120 buckets */
+    uint64_t interval_us;        /* of a bucket; 0: a nice one that gives some 50 to 120 buckets */
     const struct counts_by *by;  /* NULL: by nothing; of several columns the first */
     size_t top;                  /* values, the others are summed */
     uint64_t budget_us;          /* wall time; 0: none */

@@ -6,7 +6,7 @@
  * What matches is looked for in pieces of EXPORT_SCAN rows, each from a snapshot of its own and behind the last row of
  * the one before, so that neither number nor age of the messages is limited; what arrives after the start with a later
  * time is not in it. Messages of calls are found first, from one snapshot: so many calls, and messages of theirs, as
- * the limits below say. Memory: some 3 MiB, or EXPORT_CALL_ROWS * 32 octets for calls.
+ * the limits below say. Memory: some 3 MiB, or EXPORT_CALL_ROWS * 64 octets for calls.
  *
  * A file that is not whole is worse than none: what cannot be searched or read ends the export with an error, unless
  * `partial` is set; then the result says what is missing.

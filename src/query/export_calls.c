@@ -89,10 +89,13 @@ int export_calls_parse(struct export *e, struct errmsg *err)
 
 /* ------------------------------------------------------------------------------------------------ rows */
 
-/* 0, 1 if there are EXPORT_CALL_ROWS already, or -ENOMEM. */
+/* Each row is found in at most CALL_WAYS ways: of more than these, more than EXPORT_CALL_ROWS are different ones. */
+#define REFS_MAX ((size_t)CALL_WAYS * EXPORT_CALL_ROWS + 1)
+
+/* 0, 1 if there are REFS_MAX already, or -ENOMEM. */
 static int add_ref(struct export *e, const struct store_ref *ref)
 {
-    if (e->count == EXPORT_CALL_ROWS)
+    if (e->count == REFS_MAX)
         return 1;
     if (e->count == e->room) {
         size_t room = e->room == 0 ? 1024 : 2 * e->room;
@@ -236,9 +239,14 @@ static int find_call(struct export *e, struct hep_slice id, struct errmsg *err)
     int rc = 0;
     for (int way = 0; way < CALL_WAYS && rc == 0; way++) {
         struct filter *filter = NULL;
-        rc = call_filter(&filter, (enum call_way)way, id, err);
+        struct errmsg problem = { "" };
+        rc = call_filter(&filter, (enum call_way)way, id, &problem);
         if (rc == 0)
             rc = find_way(e, filter, err);
+        else if (e->o.calls) /* of a malformed message; what is named is a mistake */
+            rc = export_lacks(e, rc, problem.text, err);
+        else
+            *err = problem;
         filter_free(filter);
     }
     return rc;
@@ -267,9 +275,11 @@ int export_calls_find(struct export *e, struct errmsg *err)
         rc = find_call(e, e->call_ids[i], err);
     if (rc < 0)
         return rc;
-    e->result.calls_cut = e->result.calls_cut || rc == 1;
-    e->result.calls = e->call_id_count;
     order_refs(e);
+    e->result.calls_cut = e->result.calls_cut || rc == 1 || e->count > EXPORT_CALL_ROWS;
+    e->result.calls = e->call_id_count;
+    if (e->count > EXPORT_CALL_ROWS)
+        e->count = EXPORT_CALL_ROWS;
     keep_limit(e);
     if (!e->result.calls_cut)
         return 0;

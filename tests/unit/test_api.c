@@ -614,6 +614,7 @@ static void counts_answer(void **state)
         { "interval=1m&by=type", 1, 5, "1m", "sip: 5" },
         { "interval=1m&by=status_class", 1, 5, "1m", "" },
         { "interval=auto", 81, 5, "50ms", "" },
+        { "interval=1m&q=ts:2026-01-01T00:00Z..2026-01-01T00:02:59Z", 3, 5, "1m", "" },
         { "from=2026-01-01&to=2026-01-02", 96, 5, "15m", "" },
         { "from=2025-01-01&to=2026-01-02", 92, 5, "4d", "" },
         { "from=2020-01-01&to=2020-01-02&by=method", 96, 0, "15m", "" },

@@ -252,6 +252,27 @@ static void more_calls_than_one_export_holds(void **state)
     buf_free(&d.out);
 }
 
+/* A Call-ID of a malformed message, for which no filter asks. */
+static void a_call_that_cannot_be_looked_for(void **state)
+{
+    struct fake_store *f = *state;
+    struct export_options o = options(EXPORT_JSONL);
+    struct done d;
+    (void)fake_store_sip(f, NOW, 1, "good", "INVITE", -1);
+    (void)fake_store_sip(f, NOW + 1, 2, "b\001d", "INVITE", -1);
+    o.calls = true;
+    run(f, &o, &d);
+    assert_int_equal(d.rc, -EINVAL);
+    assert_non_null(strstr(d.err.text, "would not be whole: this Call-ID cannot be looked for"));
+    buf_free(&d.out);
+    o.partial = true;
+    run(f, &o, &d);
+    assert_int_equal(d.rc, 0);
+    assert_int_equal(d.result.count, 1);
+    assert_false(d.result.exact);
+    buf_free(&d.out);
+}
+
 static void wrong_questions(void **state)
 {
     struct fake_store *f = *state;
@@ -411,6 +432,7 @@ int main(void)
         TEST(nothing_is_a_file_too),
         TEST(whole_calls),
         TEST(more_calls_than_one_export_holds),
+        TEST(a_call_that_cannot_be_looked_for),
         TEST(wrong_questions),
         TEST(half_a_file_is_an_error),
         TEST(errors_leave_nothing_pinned),
