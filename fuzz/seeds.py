@@ -87,6 +87,41 @@ def seed_filter(out):
             save(out, grammar + text.encode())
 
 
+def seed_report(out):
+    """The first octet is the form: told by the octets (0), or one of the headers (4, 5)."""
+    sender = ('"sender_information":{"ntp_timestamp_sec":3758096385,"ntp_timestamp_usec":"2147483648",'
+              '"rtp_timestamp":4096,"packets":100,"octets":16000}')
+    block = ('{"source_ssrc":%d,"fraction_lost":64,"packets_lost":%s,"highest_seq_no":66051,"ia_jitter":55,'
+             '"lsr":"2864434397","dlsr":65536}')
+    for text in (
+        '{%s,"ssrc":-7,"type":200,"report_count":2,"report_blocks":[%s,%s],"sdes_information":[{"type":1,'
+        '"text":"a\\u00e9@\\/"}]}' % (sender, block % (1, "16777213"), block % (-2, '"-3"')),
+        '{"ssrc":1,"type":201,"sender_information":null,"report_blocks":[%s],"report_blocks_xr":{"type":0}}'
+        % (block % (3, "4294967293")),
+        '{"report_blocks_xr":{"type":7,"id":3,"fraction_lost":64,"round_trip_delay":80}}',
+        '{"voip_metrics":{"ssrc":3,"loss_rate":128,"signal_level":-20,"noise_level":127,"r_factor":93,"mos_lq":41,'
+        '"mos_cq":4.2}}',
+        '{"Extended_report_information":{"identifier":3,"R_fact":88,"MOS_CQ":39,"RX_conf":[{"PLC":3}],"JB_nom":40}}',
+        '{"RTP_SIP_CALL_ID":"i@x","JITTER":0.25,"TOTAL_PK":970,"EXPECTED_PK":1000,"PACKET_LOSS":30,"MOS":4.39e0,'
+        '"CODEC_NAME":"pcma","SRC_IP":"10.0.0.1","SRC_PORT":21122,"ONE_WAY_RTP":true,"SKEW":NaN}',
+        '{"INC_MOS":420,"INC_RVAL":8500,"INC_RTP_PK":10,"INC_RTP_PK_LOSS":3,"OUT_REALM":"c","OUT_MOS":"410",'
+        '"CALLER_SRC_IP":"10.0.0.1"}',
+        'VQSessionReport: CallTerm\r\nCallID: x\r\nLocalAddr: IP=1.2.3.4 PORT=5 SSRC=0x12\r\nRemoteAddr:IP=::1\r\n'
+        'LocalMetrics:\r\nSessionDesc:PT=18 PD="G.729 A"\r\nPacketLoss:NLR=5.0 JDR=2\r\nRemoteMetrics:\r\n'
+        'QualityEst:RLQ=90 MOSLQ=3.4\r\n',
+    ):
+        save(out, b"\0" + text.encode())
+    for text in ('PS=207;OS=49680;;PR=314;OR=50240;PL=0;JI=600;LA=40;', 'PR=1236,PL=1,DE=G711U,MOS=4.0,DE=8,LA=1'):
+        save(out, b"\4" + text.encode())
+        save(out, b"\5" + text.encode())
+    sr = ("82c8001211111111e00000018000000000001000000000640003e80022222222"
+          "40fffffd0001020300000037aabbccdd000100003333333301000005000000090000000100000000")
+    sr = sr.replace("0003e800", "00003e80") + "00000000"
+    xr = "80cf000a11111111070000082222222201020304006403e800c80014ecc47f105d7f2a29b000002800500" + "0a0"
+    sdes = "81ca0003111111110103612240000000"
+    save(out, b"\0" + bytes.fromhex(sr + sdes + xr))
+
+
 def main():
     out = pathlib.Path(sys.argv[1])
     vectors = json.loads((VECTORS / "hep-vectors.json").read_text())
@@ -96,6 +131,7 @@ def main():
     seed_json(out / "json", vectors)
     seed_zlib(out / "zlib", vectors)
     seed_filter(out / "filter")
+    seed_report(out / "report")
 
 
 if __name__ == "__main__":
