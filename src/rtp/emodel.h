@@ -33,10 +33,10 @@ struct emodel_codec {
     uint32_t clock;     /* of RTP, Hz */
     uint8_t scale;      /* enum emodel_scale */
     uint8_t plc;        /* enum emodel_plc */
-    double ie;          /* equipment impairment without loss; Ie,WB where the scale is wide */
-    double bpl;         /* packet-loss robustness, percent */
     bool ie_estimated;  /* not a value of ITU-T; `source` says where it is from */
     bool bpl_estimated; /* the same of bpl */
+    double ie;          /* equipment impairment without loss; Ie,WB where the scale is wide */
+    double bpl;         /* packet-loss robustness, percent */
     const char *source;
 };
 

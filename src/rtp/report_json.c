@@ -150,18 +150,18 @@ enum place {
 };
 
 static const struct {
-    uint8_t in;
     const char *key;
+    uint8_t in;
     uint8_t place;
 } places[] = {
-    { AT_TOP, "sender_information", AT_SENDER },
-    { AT_TOP, "report_blocks", AT_BLOCKS },
-    { AT_BLOCKS, "", AT_BLOCK },
-    { AT_TOP, "report_blocks_xr", AT_XR_FLAT },
-    { AT_TOP, "voip_metrics", AT_XR },
-    { AT_TOP, "Extended_report_information", AT_XR },
-    { AT_TOP, "sdes_information", AT_SDES },
-    { AT_SDES, "", AT_SDES_ITEM },
+    { "sender_information", AT_TOP, AT_SENDER },
+    { "report_blocks", AT_TOP, AT_BLOCKS },
+    { "", AT_BLOCKS, AT_BLOCK },
+    { "report_blocks_xr", AT_TOP, AT_XR_FLAT },
+    { "voip_metrics", AT_TOP, AT_XR },
+    { "Extended_report_information", AT_TOP, AT_XR },
+    { "sdes_information", AT_TOP, AT_SDES },
+    { "", AT_SDES, AT_SDES_ITEM },
 };
 
 struct walk {

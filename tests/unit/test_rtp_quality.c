@@ -149,6 +149,11 @@ static void test_wide(void **state)
     NEAR(r.mos, 1 + 0.035 * 89.9225 + 89.9225 * 29.9225 * 10.0775 * 7e-6, 0.0001);
     NEAR(rate("G722", 0, 1, 90).r, 116, 1e-9); /* no delay impairment up to 100 ms */
     NEAR(rate("G722", 0, 1, 200).r, 116 - 3.0444, 0.001);
+    /* The best and the worst mode of AMR-WB: R 128 and 88. */
+    assert_true(emodel_rate(&(struct emodel_input){ codec("AMR-WB", 23050, true), 0, 1, 0 }, &r));
+    NEAR(r.mos, 4.49, 0.005);
+    assert_true(emodel_rate(&(struct emodel_input){ codec("AMR-WB", 6600, true), 0, 1, 0 }, &r));
+    NEAR(r.mos, 3.51, 0.005);
     assert_true(rate("opus", 0, 1, 0).mos > rate("AMR-WB", 0, 1, 0).mos);
     assert_true(rate("opus", 0, 1, 0).codec->ie_estimated);
 }
