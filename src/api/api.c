@@ -28,7 +28,13 @@ static void on_connection(void *arg, struct MHD_Connection *mc, void **context,
     }
     const union MHD_ConnectionInfo *info = MHD_get_connection_info(mc, MHD_CONNECTION_INFO_CONNECTION_FD);
     if (info != NULL)
-        *context = api_conn_add(&a->conns, info->connect_fd, a->request_ms);
+        *context = api_conn_begin(&a->conns, info->connect_fd, a->request_ms);
+}
+
+static bool take_connection(void *arg, int fd, const struct sockaddr *addr, socklen_t len)
+{
+    struct api *a = arg;
+    return MHD_add_connection(a->daemon, fd, addr, len) == MHD_YES;
 }
 
 /* ------------------------------------------------------------------------------------------------ token */
@@ -87,20 +93,44 @@ static int open_socket(struct api *a, const struct api_options *o, struct errmsg
     return -1;
 }
 
-static int start_daemon(struct api *a, const struct api_options *o, int fd, unsigned connections, struct errmsg *err)
+/*
+ * libmicrohttpd would close connections beyond its limit at once. Here they are accepted as there is room for them
+ * (conn.c), so that they wait; its own limit is out of reach, since it counts ended ones for a moment longer.
+ */
+static int start_daemon(struct api *a, unsigned connections, struct errmsg *err)
 {
     unsigned idle_s = (a->idle_ms + 999) / 1000;
-    a->daemon =
-        MHD_start_daemon(MHD_USE_THREAD_PER_CONNECTION | MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_POLL | MHD_USE_ITC,
-                         0, NULL, NULL, api_on_request, a, MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_CONNECTION_LIMIT,
-                         connections, MHD_OPTION_CONNECTION_TIMEOUT, idle_s, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
-                         REQUEST_MEMORY, MHD_OPTION_THREAD_STACK_SIZE, STACK_SIZE, MHD_OPTION_NOTIFY_COMPLETED,
-                         api_on_completed, a, MHD_OPTION_NOTIFY_CONNECTION, on_connection, a, MHD_OPTION_END);
-    (void)o;
-    if (a->daemon != NULL)
-        return 0;
-    (void)close(fd);
-    return errmsg_set(err, "the HTTP server did not start");
+    a->daemon = MHD_start_daemon(MHD_USE_THREAD_PER_CONNECTION | MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_POLL |
+                                     MHD_USE_ITC | MHD_USE_NO_LISTEN_SOCKET,
+                                 0, NULL, NULL, api_on_request, a, MHD_OPTION_CONNECTION_LIMIT, 4 * connections + 64,
+                                 MHD_OPTION_CONNECTION_TIMEOUT, idle_s, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
+                                 REQUEST_MEMORY, MHD_OPTION_THREAD_STACK_SIZE, STACK_SIZE, MHD_OPTION_NOTIFY_COMPLETED,
+                                 api_on_completed, a, MHD_OPTION_NOTIFY_CONNECTION, on_connection, a, MHD_OPTION_END);
+    return a->daemon != NULL ? 0 : errmsg_set(err, "the HTTP server did not start");
+}
+
+static int start_listening(struct api *a, const struct api_options *o, unsigned connections, struct errmsg *err)
+{
+    int fd = open_socket(a, o, err);
+    if (fd < 0)
+        return -1;
+    if (start_daemon(a, connections, err) != 0) {
+        (void)close(fd);
+        return -1;
+    }
+    a->conns.take = take_connection;
+    a->conns.take_arg = a;
+    api_conns_listen(&a->conns, fd);
+    return 0;
+}
+
+/* What may be under way at once; the connections that there are beyond that are for state and refusals. */
+static unsigned set_shares(struct api *a, const struct api_options *o)
+{
+    unsigned requests = or_default(o->requests, 48), exports = or_default(o->exports, 16);
+    a->shares[API_KIND_REQUEST].max = requests;
+    a->shares[API_KIND_EXPORT].max = exports;
+    return requests + exports + or_default(o->live, 32) + or_default(o->reserve, 32);
 }
 
 static int open_live(struct api *a, const struct api_options *o, struct errmsg *err)
@@ -115,7 +145,7 @@ static int open_live(struct api *a, const struct api_options *o, struct errmsg *
 
 static int start(struct api *a, const struct api_options *o, struct errmsg *err)
 {
-    unsigned connections = or_default(o->max_connections, 64);
+    unsigned connections = set_shares(a, o);
     if (api_gate_init(&a->gate, or_default(o->searches, 2), or_default(o->waiting, 16),
                       or_default(o->waiting_ms, 10000)) != 0 ||
         api_gate_init(&a->sql_gate, 1, 4, or_default(o->waiting_ms, 10000)) != 0 ||
@@ -126,8 +156,7 @@ static int start(struct api *a, const struct api_options *o, struct errmsg *err)
         return errmsg_set(err, "the HTTP server: %s", strerror(-rc));
     if (open_live(a, o, err) != 0)
         return -1;
-    int fd = open_socket(a, o, err);
-    return fd < 0 ? -1 : start_daemon(a, o, fd, connections, err);
+    return start_listening(a, o, connections, err);
 }
 
 int api_start(struct api **ret, const struct api_options *options, struct errmsg *err)
@@ -135,7 +164,7 @@ int api_start(struct api **ret, const struct api_options *options, struct errmsg
     struct api *a = calloc(1, sizeof(*a));
     if (a == NULL)
         return errmsg_set(err, "out of memory");
-    a->conns.wake = -1;
+    a->conns.wake = a->conns.listener = -1;
     a->sources = options->sources;
     filter_rules_default(&a->numbers);
     if (options->numbers != NULL)
@@ -159,15 +188,12 @@ void api_stop(struct api *a)
     if (a == NULL)
         return;
     if (a->daemon != NULL) {
-        int fd = MHD_quiesce_daemon(a->daemon); /* nobody comes in while the others are sent away */
+        api_conns_shut(&a->conns); /* nobody comes in while the others are sent away */
         api_gate_close(&a->gate);
         if (a->live != NULL)
             live_stop(a->live);
         api_gate_close(&a->sql_gate);
-        api_conns_shut(&a->conns);
         MHD_stop_daemon(a->daemon);
-        if (fd >= 0)
-            (void)close(fd);
     }
     api_conns_stop(&a->conns);
     live_close(a->live);
@@ -207,6 +233,10 @@ void api_stats(struct api *a, struct api_stats *ret)
         .live_skipped = live.skipped,
         .live_unseen = live.unseen,
         .live_refused = live.refused,
+        .requests_open = atomic_load(&a->shares[API_KIND_REQUEST].open),
+        .requests_refused = atomic_load(&a->shares[API_KIND_REQUEST].refused),
+        .exports_open = atomic_load(&a->shares[API_KIND_EXPORT].open),
+        .exports_refused = atomic_load(&a->shares[API_KIND_EXPORT].refused),
     };
     for (size_t i = 0; i < 6; i++)
         ret->answers[i] = atomic_load(&a->answers[i]);
@@ -214,5 +244,6 @@ void api_stats(struct api *a, struct api_stats *ret)
     ret->connections = a->conns.total;
     ret->connections_open = a->conns.count;
     ret->overdue = a->conns.overdue;
+    ret->displaced = a->conns.displaced;
     (void)pthread_mutex_unlock(&a->conns.lock);
 }

@@ -75,8 +75,10 @@ struct api_options {
     const char *host;                   /* as net_listen_options.host ["127.0.0.1"] */
     uint16_t port;                      /* 0: any, see api_port() */
     const char *token;                  /* NULL or empty: none; then only loopback is served */
-    unsigned max_connections;           /* [64] */
-    unsigned request_ms;                /* for a request to be there [10000] */
+    unsigned requests;                  /* under way at once, other than the following [48] */
+    unsigned exports;                   /* at once [16] */
+    unsigned reserve;                   /* connections beyond what all of these may take, for state [32] */
+    unsigned request_ms;                /* for a request to be there, with 1 ms more for 16 octets of body [10000] */
     unsigned idle_ms;                   /* a connection without a request, or a reader that stands still [30000] */
     unsigned answer_ms;                 /* for one answer, however slow the reader [600000] */
     unsigned searches;                  /* at once [2] */
@@ -112,6 +114,9 @@ struct api_stats {
     uint64_t denied;     /* no or a wrong token, a foreign Host */
     uint64_t connections, connections_open;
     uint64_t overdue;                                                  /* connections ended by a time limit */
+    uint64_t displaced;                                                /* idle ones, ended for others that waited */
+    uint64_t requests_open, requests_refused;                          /* now; as too many were under way */
+    uint64_t exports_open, exports_refused;                            /* likewise */
     uint64_t searches, searches_us;                                    /* done, and the time they took */
     uint64_t searches_running, searches_waiting;                       /* now */
     uint64_t searches_refused;                                         /* the queue was full, or the wait too long */

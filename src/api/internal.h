@@ -41,33 +41,64 @@ struct api_conn {
     struct api_conn *next, *prev;
     uint64_t id; /* never used again, unlike fd */
     int fd;
+    bool coming;      /* accepted, and not with libmicrohttpd yet: fd may be closed already if that had no memory */
+    bool busy;        /* a request is under way */
+    int64_t idle_ms;  /* monotonic; since when none is */
     int64_t due_ms;   /* monotonic; when its patience ends; 0: never */
     bool watched;     /* a search runs for it: see whether the client is still there */
     atomic_bool gone; /* it is not */
 };
 
-/* A thread that ends connections in time, and tells searches whose client went away. */
+/*
+ * A thread that accepts connections and ends them in time, and tells searches whose client went away. At most `max` are
+ * open, further ones wait in the backlog; if somebody waits there, the one that has been without a request for longest
+ * is ended for it.
+ */
 struct api_conns {
     pthread_mutex_t lock;
     struct api_conn *first;
     size_t count, max;
-    int wake; /* eventfd */
+    int wake;                                                                    /* eventfd */
+    int listener;                                                                /* -1: none, or no more */
+    bool (*take)(void *arg, int fd, const struct sockaddr *addr, socklen_t len); /* fd is its own, come what may */
+    void *take_arg;
     pthread_t thread;
     bool started, stop;
+    bool starved; /* of descriptors or memory: the next ones wait a moment */
     struct api_gate *gate, *sql_gate;
-    uint64_t total, overdue;
+    uint64_t total, overdue, displaced;
     struct pollfd *polls;
     uint64_t *polled; /* ids of the connections in polls */
 };
 
 int api_conns_start(struct api_conns *c, size_t max, struct api_gate *gate, struct api_gate *sql_gate);
-void api_conns_shut(struct api_conns *c); /* every client counts as gone from now on */
+void api_conns_listen(struct api_conns *c, int fd); /* fd (non-blocking) is its own; take and take_arg are set */
+void api_conns_shut(struct api_conns *c); /* its thread ends: nobody comes in, and every client counts as gone */
 void api_conns_stop(struct api_conns *c);
 
-struct api_conn *api_conn_add(struct api_conns *c, int fd, unsigned limit_ms); /* NULL: no memory */
+struct api_conn *api_conn_begin(struct api_conns *c, int fd, unsigned limit_ms); /* NULL: it was not accepted here */
 void api_conn_remove(struct api_conns *c, struct api_conn *conn);
+void api_conn_busy(struct api_conns *c, struct api_conn *conn, bool busy);
 void api_conn_limit(struct api_conns *c, struct api_conn *conn, unsigned limit_ms); /* from now; 0: none */
 void api_conn_watch(struct api_conns *c, struct api_conn *conn, bool watched);
+
+/* ------------------------------------------------------------------------------------------------ shares */
+
+/* Requests by what they may take of the connections. */
+enum api_kind {
+    API_KIND_REQUEST, /* one that is answered and done, however slow its reader */
+    API_KIND_STATE,   /* answered always and soon */
+    API_KIND_EXPORT,
+    API_KIND_LIVE, /* live.h has its limit */
+    API_KINDS
+};
+
+/* Those of one kind that are under way. */
+struct api_share {
+    unsigned max; /* 0: no limit of its own */
+    atomic_uint open;
+    atomic_uint_fast64_t refused;
+};
 
 /* ------------------------------------------------------------------------------------------------ server */
 
@@ -80,6 +111,7 @@ struct api {
     unsigned long long live_start; /* of this server, in the ids of its events */
     struct api_gate gate, sql_gate;
     bool sql; /* SQL is answered */
+    struct api_share shares[API_KINDS];
     struct api_conns conns;
     unsigned request_ms, idle_ms, answer_ms;
     atomic_uint search_ms;
@@ -134,13 +166,17 @@ struct api_request {
     const struct api_route *route;
     bool authorised; /* has shown the token, or there is none */
     bool begun;      /* the route's begin() was called */
+    bool shares;     /* it counts in the share of its kind */
+    int64_t began_ms;
+    uint64_t body_len; /* octets of its body so far */
     unsigned refused;
     void *state; /* of the route */
 };
 
 struct api_route {
     const char *path;
-    const char *method;        /* GET also means HEAD */
+    const char *method; /* GET also means HEAD */
+    enum api_kind kind;
     bool open;                 /* answered without a token, see api_request.authorised */
     const char *const *params; /* names that may stand in the query string, NULL at the end */
     void (*handle)(struct api_request *r, struct api_reply *reply);

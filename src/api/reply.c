@@ -115,6 +115,8 @@ static void add_headers(struct MHD_Response *response, const struct api_reply *r
         add(response, MHD_HTTP_HEADER_ALLOW, reply->allow);
     if (reply->status == 401)
         add(response, MHD_HTTP_HEADER_WWW_AUTHENTICATE, "Basic realm=\"hepcat\", charset=\"UTF-8\"");
+    if (reply->status == 429) /* the connection is another's */
+        add(response, MHD_HTTP_HEADER_CONNECTION, "close");
     if (reply->retry_after > 0) {
         (void)snprintf(text, sizeof(text), "%u", reply->retry_after);
         add(response, MHD_HTTP_HEADER_RETRY_AFTER, text);

@@ -7,6 +7,8 @@
 
 #include "api/internal.h"
 
+#define BODY_RATE 16 /* octets a millisecond */
+
 static const char *header(struct MHD_Connection *mc, const char *name)
 {
     return MHD_lookup_connection_value(mc, MHD_HEADER_KIND, name);
@@ -24,6 +26,20 @@ static struct api_conn *conn_of(struct MHD_Connection *mc)
     return info == NULL ? NULL : info->socket_context;
 }
 
+/* So that long answers and slow readers never take all connections. */
+static bool take_share(struct api_request *r, struct api_reply *reply)
+{
+    struct api_share *s = &r->api->shares[r->route->kind];
+    r->shares = atomic_fetch_add(&s->open, 1) < s->max || s->max == 0;
+    if (r->shares)
+        return true;
+    atomic_fetch_sub(&s->open, 1);
+    atomic_fetch_add(&s->refused, 1);
+    reply->retry_after = 1;
+    return api_problem(reply, 429, "%u %s are under way already; try again", s->max,
+                       r->route->kind == API_KIND_EXPORT ? "exports" : "requests");
+}
+
 /* True if the request may go on to its handler. */
 static bool judge(struct api_request *r, const char *path, const char *method, struct api_reply *reply)
 {
@@ -39,6 +55,8 @@ static bool judge(struct api_request *r, const char *path, const char *method, s
     }
     if (r->route == NULL)
         return api_problem(reply, 404, "there is no such resource");
+    if (!take_share(r, reply))
+        return false;
     if (has_body(r->mc) && r->route->body == NULL)
         return api_problem(reply, 413, "this resource takes no body");
     if (!api_params_check(r, reply))
@@ -63,10 +81,11 @@ static enum MHD_Result request_begin(struct api *a, struct MHD_Connection *mc, c
     struct api_request *r = calloc(1, sizeof(*r));
     if (r == NULL)
         return MHD_NO;
-    *r = (struct api_request){ .api = a, .mc = mc, .conn = conn_of(mc) };
+    *r = (struct api_request){ .api = a, .mc = mc, .conn = conn_of(mc), .began_ms = api_clock_ms() };
     *state = r;
     atomic_fetch_add(&a->requests, 1);
-    api_conn_limit(&a->conns, r->conn, a->answer_ms);
+    api_conn_busy(&a->conns, r->conn, true);
+    api_conn_limit(&a->conns, r->conn, a->request_ms);
     api_reply_init(&reply);
     bool go_on = judge(r, path, method, &reply);
     if (!go_on)
@@ -75,8 +94,18 @@ static enum MHD_Result request_begin(struct api *a, struct MHD_Connection *mc, c
     return MHD_YES;
 }
 
+/* What keeps coming may go on: no slower than BODY_RATE after the time that a request has anyway. */
+static void allow_time(struct api_request *r, size_t len)
+{
+    r->body_len += len;
+    int64_t spent = api_clock_ms() - r->began_ms;
+    int64_t all = r->api->request_ms + (int64_t)(r->body_len / BODY_RATE);
+    api_conn_limit(&r->api->conns, r->conn, all > spent ? (unsigned)(all - spent) : 1);
+}
+
 static enum MHD_Result request_body(struct api_request *r, const char *data, size_t len)
 {
+    allow_time(r, len);
     if (r->refused == 0)
         r->refused = r->route->body == NULL ? 413 : r->route->body(r, data, len);
     return MHD_YES;
@@ -86,6 +115,8 @@ static enum MHD_Result request_end(struct api_request *r)
 {
     struct api_reply reply;
     api_reply_init(&reply);
+    if (r->route->kind != API_KIND_STATE) /* else the answer is short: it has the time of the request */
+        api_conn_limit(&r->api->conns, r->conn, r->api->answer_ms);
     if (r->refused != 0)
         (void)api_problem(&reply, r->refused, "refused");
     else
@@ -118,6 +149,9 @@ void api_on_completed(void *arg, struct MHD_Connection *mc, void **state, enum M
         return;
     if (r->begun && r->route->end != NULL)
         r->route->end(r);
+    if (r->shares)
+        atomic_fetch_sub(&a->shares[r->route->kind].open, 1);
+    api_conn_busy(&a->conns, r->conn, false);
     api_conn_limit(&a->conns, r->conn, a->idle_ms + a->request_ms);
     free(r);
     *state = NULL;

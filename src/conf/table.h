@@ -41,6 +41,12 @@
       "where API and user interface are served") \
     F("token", "TOKEN", http_token, "http.token", SECRET, "", 0, 0, NULL, RELOAD, \
       "every HTTP request needs it; without one only loopback is served") \
+    K(http_live, "http.live", NUMBER, "32", 1, 1000, NULL, RESTART, \
+      "clients that may follow live messages at once; further ones are refused") \
+    K(http_exports, "http.exports", NUMBER, "16", 1, 1000, NULL, RESTART, \
+      "exports at once; further ones are refused") \
+    K(http_answer_timeout_us, "http.answer_timeout", DURATION, "10min", CONF_SEC(1), CONF_DAYS(1), NULL, RESTART, \
+      "a client that has not read an answer after so long, or 256 kB of an export, is cut off") \
     \
     F("cert", "FILE", tls_cert, "tls.cert", PATH, "", 0, 0, NULL, RELOAD, \
       "certificate chain of the tls and https listeners, PEM") \

@@ -1245,25 +1245,90 @@ static void slow_clients_are_cut_off(void **state)
     assert_int_equal(stats.overdue, 2);
 }
 
+/* Those that say nothing make room for the others, who wait meanwhile. */
 static void connections_are_limited(void **state)
 {
     struct world *w = *state;
     int fds[8];
     struct api_options o = usual(w);
-    o.max_connections = 4;
-    o.request_ms = 300;
+    o.requests = o.exports = o.live = o.reserve = 1;
     serve(w, &o);
     for (size_t i = 0; i < COUNT_OF(fds); i++)
         fds[i] = dial(w);
-    for (size_t i = 0; i < COUNT_OF(fds); i++) { /* each is ended by the server, sooner or later */
-        struct answer a;
-        read_all(fds[i], &a);
+    assert_int_equal(status_with(w, "/ready", ""), 200);
+    struct api_stats stats;
+    api_stats(w->api, &stats);
+    assert_true(stats.displaced >= 1);
+    assert_true(stats.connections_open <= 4);
+    assert_int_equal(stats.overdue, 0);
+    for (size_t i = 0; i < COUNT_OF(fds); i++)
+        (void)close(fds[i]);
+}
+
+/* Requests that are under way take what is theirs; state is answered all the same. */
+static void requests_have_a_share(void **state)
+{
+    static char octets[250000];
+    struct world *w = *state;
+    struct answer a;
+    struct api_options o = usual(w);
+    o.requests = 2;
+    o.exports = 1;
+    memset(octets, 'x', sizeof(octets) - 1);
+    for (uint64_t i = 6; i <= 200; i++)
+        fake_store_sip(&w->store, NOW, i, "big", "INVITE", -1)->payload = fake_slice(octets);
+    serve(w, &o);
+    int deaf[] = { dial(w), dial(w), dial(w) };
+    say(deaf[0], "GET /api/v1/search?payload=1 HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    say(deaf[1], "GET /api/v1/search?payload=1 HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    say(deaf[2], "GET /api/v1/export?format=jsonl HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    await(w, &w->store.pins, 3);
+    static const char *const refused[] = { "/api/v1/search", "/api/v1/fields", "/api/v1/export" };
+    for (size_t i = 0; i < COUNT_OF(refused); i++) {
+        get(w, refused[i], "", &a);
+        assert_int_equal(a.status, 429);
+        assert_non_null(header_of(&a, "Retry-After: "));
+        assert_non_null(strstr(a.text, "Connection: close"));
         answer_free(&a);
     }
+    assert_int_equal(status_with(w, "/ready", ""), 200);
+    struct api_stats stats;
+    api_stats(w->api, &stats);
+    assert_int_equal(stats.requests_refused, 2);
+    assert_int_equal(stats.exports_refused, 1);
+    for (size_t i = 0; i < COUNT_OF(deaf); i++)
+        (void)close(deaf[i]);
+    await(w, &w->store.pins, 0);
     int status = 0;
-    for (unsigned i = 0; i < WAIT_MS && status != 200; i++) /* the last ones may not be off the count yet */
-        status = status_with(w, "/ready", "");
+    for (unsigned i = 0; i < WAIT_MS && status != 200; i++)
+        status = status_with(w, "/api/v1/fields", "");
     assert_int_equal(status, 200);
+}
+
+/* Octets of a body that trickle in: the time is over, and the answer's time does not count. */
+static void bodies_have_their_time(void **state)
+{
+    struct world *w = *state;
+    struct answer a;
+    struct api_options o = usual(w);
+    o.request_ms = 200;
+    o.sql = true;
+    serve(w, &o);
+    int fd = dial(w);
+    int64_t began = api_clock_ms();
+    say(fd, "POST /api/v1/sql HTTP/1.1\r\nHost: localhost\r\nContent-Type: text/plain\r\n"
+            "Content-Length: 1000\r\n\r\n");
+    for (int i = 0; i < 20; i++) {
+        (void)send(fd, "x", 1, MSG_NOSIGNAL);
+        (void)usleep(50000);
+    }
+    read_all(fd, &a);
+    assert_int_not_equal(a.status, 200);
+    answer_free(&a);
+    struct api_stats stats;
+    api_stats(w->api, &stats);
+    assert_int_equal(stats.overdue, 1);
+    assert_true(api_clock_ms() - began < 60000); /* the time of an answer is ten minutes */
 }
 
 /* ------------------------------------------------------------------------------------------------ exports */
@@ -1349,6 +1414,8 @@ int main(void)
         TEST(the_end_cancels),
         TEST(slow_clients_are_cut_off),
         TEST(connections_are_limited),
+        TEST(requests_have_a_share),
+        TEST(bodies_have_their_time),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
