@@ -1,7 +1,7 @@
 /*
- * Requests to the HTTP side over a store of a few rows. The first octet picks a resource, whose query string the rest
- * is; or the rest is the request as it stands. Whatever comes: no answer blames the server, and each is JSON if it is a
- * problem.
+ * Requests to the HTTP side over a store of a few rows. The first octet picks a resource, whose query string or body
+ * the rest is; or the rest is the request as it stands. Whatever comes: no answer blames the server, and each is JSON
+ * if it is a problem.
  */
 #include <arpa/inet.h>
 #include <poll.h>
@@ -23,6 +23,18 @@ static const char *const resources[] = {
 };
 #define RESOURCES (sizeof(resources) / sizeof(resources[0]))
 
+/* Their numbers follow. */
+static const struct {
+    const char *path, *type;
+} bodies[] = {
+    { "/api/v1/search", "application/x-www-form-urlencoded" },
+    { "/api/v1/counts", "application/x-www-form-urlencoded" },
+    { "/api/v1/export", "application/x-www-form-urlencoded" },
+    { "/api/v1/sql", "text/plain" },
+    { "/api/v1/sql?limit=3", "application/json" },
+};
+#define BODIES (sizeof(bodies) / sizeof(bodies[0]))
+
 static struct fake_store store;
 static struct api *api;
 static char answer[ANSWER_MAX + 1];
@@ -30,7 +42,7 @@ static char answer[ANSWER_MAX + 1];
 static void begin(void)
 {
     struct errmsg err = { "" };
-    struct api_options o = { .search_ms = 1000, .sources = { .store = &store.base, .version = "1" } };
+    struct api_options o = { .search_ms = 1000, .sql = true, .sources = { .store = &store.base, .version = "1" } };
     fake_store_init(&store);
     for (uint64_t i = 1; i <= 20; i++)
         fake_store_sip(&store, INT64_C(1767225600000000) + (int64_t)i * 1000000, i, i % 2 == 0 ? "call-1" : "call-2",
@@ -53,6 +65,25 @@ static void say_query(int fd, const uint8_t *data, size_t size)
         char escaped[3] = { '%', hex[data[i] >> 4], hex[data[i] & 15] };
         say(fd, plain ? (const void *)&data[i] : escaped, plain ? 1 : 3);
     }
+}
+
+static void say_resource(int fd, const char *resource, const uint8_t *query, size_t len)
+{
+    static const char rest[] = " HTTP/1.0\r\nHost: localhost\r\n\r\n";
+    say(fd, resource, strlen(resource));
+    say(fd, "?", 1);
+    say_query(fd, query, len);
+    say(fd, rest, sizeof(rest) - 1);
+}
+
+static void say_body(int fd, size_t which, const uint8_t *body, size_t len)
+{
+    char head[256];
+    int n = snprintf(head, sizeof(head),
+                     "POST %s HTTP/1.0\r\nHost: localhost\r\nContent-Type: %s\r\nContent-Length: %zu\r\n\r\n",
+                     bodies[which].path, bodies[which].type, len);
+    say(fd, head, (size_t)n);
+    say(fd, body, len);
 }
 
 static size_t read_answer(int fd)
@@ -93,11 +124,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     FUZZ_CHECK(fd >= 0 && connect(fd, (struct sockaddr *)&sin, sizeof(sin)) == 0);
     if (data[0] < RESOURCES) {
-        say(fd, resources[data[0]], strlen(resources[data[0]]));
-        say(fd, "?", 1);
-        say_query(fd, data + 1, size - 1);
-        static const char rest[] = " HTTP/1.0\r\nHost: localhost\r\n\r\n";
-        say(fd, rest, sizeof(rest) - 1);
+        say_resource(fd, resources[data[0]], data + 1, size - 1);
+    } else if (data[0] < RESOURCES + BODIES) {
+        say_body(fd, data[0] - RESOURCES, data + 1, size - 1);
     } else {
         say(fd, data + 1, size - 1);
     }

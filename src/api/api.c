@@ -10,7 +10,7 @@
 #include "net/sock.h"
 
 #define STACK_SIZE     ((size_t)1 << 20)
-#define REQUEST_MEMORY ((size_t)64 << 10) /* octets of a request's line and headers, among others */
+#define REQUEST_MEMORY ((size_t)256 << 10) /* of a connection, touched as it is needed; see HEAD_MAX in request.c */
 
 static unsigned or_default(unsigned v, unsigned usual)
 {

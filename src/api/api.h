@@ -4,7 +4,8 @@
  *   routes    the table: path -> handler; route_*.c are one resource each
  *   request   what libmicrohttpd calls: route, checks, body, handler
  *   guard     who may: token, Host, other sites
- *   params    the query string, strictly
+ *   params    the query string or a form, strictly
+ *   form      the same parameters as the body of a POST
  *   gzip      answers in gzip
  *   reply     answers: octets or a stream of pieces; errors as application/problem+json (RFC 9457)
  *   rows      rows as JSON or JSON lines, a piece at a time

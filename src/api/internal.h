@@ -164,9 +164,10 @@ struct api_request {
     struct MHD_Connection *mc;
     struct api_conn *conn;
     const struct api_route *route;
-    bool authorised; /* has shown the token, or there is none */
-    bool begun;      /* the route's begin() was called */
-    bool shares;     /* it counts in the share of its kind */
+    bool authorised;       /* has shown the token, or there is none */
+    struct api_form *form; /* NULL: the parameters are in the query string */
+    bool begun;            /* the route's begin() was called */
+    bool shares;           /* it counts in the share of its kind */
     int64_t began_ms;
     uint64_t body_len; /* octets of its body so far */
     unsigned refused;
@@ -179,6 +180,7 @@ struct api_route {
     enum api_kind kind;
     bool open;                 /* answered without a token, see api_request.authorised */
     const char *const *params; /* names that may stand in the query string, NULL at the end */
+    const char *const *form;   /* of a POST with the parameters as its body: their names */
     void (*handle)(struct api_request *r, struct api_reply *reply);
     /*
      * For routes that take a body. begin() is false with the reply made if it is not wanted; body() returns 0 or a
@@ -216,10 +218,29 @@ bool api_guard(struct api_request *r, bool open, struct api_reply *reply);
 /* True if it is "localhost" or a loopback address, with or without port and brackets. */
 bool api_guard_is_loopback(const char *host);
 
+/* True if the body's Content-Type is this one, whatever its parameters. */
+bool api_has_type(struct api_request *r, const char *type);
+
 /* ------------------------------------------------------------------------------------------------ parameters */
 
-/* Every parameter is known to the route, stands once and has no NUL in it. */
+#define API_VALUES_MAX 32 /* parameters of one request */
+
+/* A parameter of a form, decoded. */
+struct api_form_value {
+    const char *name, *value; /* terminated; value NULL: none */
+    size_t name_len, len;     /* there may be NULs in them */
+};
+
+/* The first two: false with the reply made if it is none, too long, or cannot be read. */
+bool api_form_begin(struct api_request *r, struct api_reply *reply); /* sets r->form */
+bool api_form_end(struct api_request *r, struct api_reply *reply);
+void api_form_body(struct api_form *f, const void *data, size_t len);
+void api_form_free(struct api_form *f);
+const struct api_form_value *api_form_values(const struct api_form *f, size_t *ret_count);
+
+/* Every parameter of the query string is known to the route, stands once and has no NUL in it; the same of a form. */
 bool api_params_check(struct api_request *r, struct api_reply *reply);
+bool api_params_check_form(struct api_request *r, struct api_reply *reply);
 
 /* The value, terminated; NULL if it is not there. */
 const char *api_param(struct api_request *r, const char *name);

@@ -6,20 +6,19 @@
 #include "base/num.h"
 #include "base/when.h"
 
-#define VALUES_MAX 32                   /* parameters in one query string */
-#define DAY_US     INT64_C(86400000000) /* longer times are refused, unless the parameter may be longer */
+#define DAY_US INT64_C(86400000000) /* longer times are refused, unless the parameter may be longer */
 
 struct check {
-    struct api_request *r;
+    const char *const *known; /* NULL: none */
     struct api_reply *reply;
-    const char *seen[VALUES_MAX];
+    const char *seen[API_VALUES_MAX];
     size_t count;
     bool ok;
 };
 
 static bool is_known(const struct check *c, const char *name)
 {
-    for (const char *const *p = c->r->route->params; p != NULL && *p != NULL; p++)
+    for (const char *const *p = c->known; p != NULL && *p != NULL; p++)
         if (strcmp(*p, name) == 0)
             return true;
     return false;
@@ -28,7 +27,7 @@ static bool is_known(const struct check *c, const char *name)
 static bool unknown(struct check *c, const char *name)
 {
     static const char *const none[] = { NULL };
-    const char *near = near_word(name, strlen(name), c->r->route->params == NULL ? none : c->r->route->params);
+    const char *near = near_word(name, strlen(name), c->known == NULL ? none : c->known);
     return near == NULL ? api_problem(c->reply, 400, "unknown parameter '%.64s'", name)
                         : api_problem(c->reply, 400, "unknown parameter '%.64s', did you mean '%s'?", name, near);
 }
@@ -42,7 +41,7 @@ static bool check_one(struct check *c, const char *name, size_t name_len, const 
     for (size_t i = 0; i < c->count; i++)
         if (strcmp(c->seen[i], name) == 0)
             return api_problem_at(c->reply, name, SIZE_MAX, "given more than once");
-    if (c->count == VALUES_MAX)
+    if (c->count == API_VALUES_MAX)
         return api_problem(c->reply, 400, "too many parameters");
     c->seen[c->count++] = name;
     return true;
@@ -59,15 +58,38 @@ static enum MHD_Result on_value(void *arg, enum MHD_ValueKind kind, const char *
 
 bool api_params_check(struct api_request *r, struct api_reply *reply)
 {
-    struct check c = { .r = r, .reply = reply, .ok = true };
+    struct check c = { .known = r->route->params, .reply = reply, .ok = true };
     (void)MHD_get_connection_values_n(r->mc, MHD_GET_ARGUMENT_KIND, on_value, &c);
     return c.ok;
+}
+
+bool api_params_check_form(struct api_request *r, struct api_reply *reply)
+{
+    struct check c = { .known = r->route->form, .reply = reply, .ok = true };
+    size_t count;
+    const struct api_form_value *v = api_form_values(r->form, &count);
+    for (size_t i = 0; i < count && c.ok; i++)
+        c.ok = check_one(&c, v[i].name, v[i].name_len, v[i].value, v[i].len);
+    return c.ok;
+}
+
+/* NULL: it is not there. */
+static const char *form_param(const struct api_form *f, const char *name)
+{
+    size_t count;
+    const struct api_form_value *v = api_form_values(f, &count);
+    for (size_t i = 0; i < count; i++)
+        if (strcmp(v[i].name, name) == 0)
+            return v[i].value == NULL ? "" : v[i].value;
+    return NULL;
 }
 
 const char *api_param(struct api_request *r, const char *name)
 {
     const char *value = NULL;
     size_t len = 0;
+    if (r->form != NULL)
+        return form_param(r->form, name);
     if (MHD_lookup_connection_value_n(r->mc, MHD_GET_ARGUMENT_KIND, name, strlen(name), &value, &len) != MHD_YES)
         return NULL;
     return value == NULL ? "" : value; /* "?payload" without a value */

@@ -4,10 +4,12 @@
  */
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "api/internal.h"
 
-#define BODY_RATE 16 /* octets a millisecond */
+#define BODY_RATE 16                 /* octets a millisecond */
+#define HEAD_MAX  ((size_t)64 << 10) /* octets of a request's line and headers */
 
 static const char *header(struct MHD_Connection *mc, const char *name)
 {
@@ -18,6 +20,14 @@ static bool has_body(struct MHD_Connection *mc)
 {
     const char *len = header(mc, MHD_HTTP_HEADER_CONTENT_LENGTH);
     return header(mc, MHD_HTTP_HEADER_TRANSFER_ENCODING) != NULL || (len != NULL && strcmp(len, "0") != 0);
+}
+
+bool api_has_type(struct api_request *r, const char *type)
+{
+    const char *given = header(r->mc, MHD_HTTP_HEADER_CONTENT_TYPE);
+    size_t len = strlen(type);
+    return given != NULL && strncasecmp(given, type, len) == 0 &&
+           (given[len] == '\0' || given[len] == ';' || given[len] == ' ');
 }
 
 static struct api_conn *conn_of(struct MHD_Connection *mc)
@@ -40,10 +50,21 @@ static bool take_share(struct api_request *r, struct api_reply *reply)
                        r->route->kind == API_KIND_EXPORT ? "exports" : "requests");
 }
 
+/* What does not fit in a connection's memory libmicrohttpd refuses by itself, with a text of its own: this comes first.
+ */
+static bool is_too_long(struct MHD_Connection *mc)
+{
+    const union MHD_ConnectionInfo *info = MHD_get_connection_info(mc, MHD_CONNECTION_INFO_REQUEST_HEADER_SIZE);
+    return info != NULL && info->header_size > HEAD_MAX;
+}
+
 /* True if the request may go on to its handler. */
 static bool judge(struct api_request *r, const char *path, const char *method, struct api_reply *reply)
 {
     const char *allow = NULL;
+    if (is_too_long(r->mc))
+        return api_problem(reply, 414, "more than %zu octets before the body: POST takes parameters as its body",
+                           HEAD_MAX);
     r->route = api_route_find(path, method, &allow);
     if (!api_guard(r, r->route != NULL && r->route->open, reply)) {
         atomic_fetch_add(&r->api->denied, 1);
@@ -57,9 +78,9 @@ static bool judge(struct api_request *r, const char *path, const char *method, s
         return api_problem(reply, 404, "there is no such resource");
     if (!take_share(r, reply))
         return false;
-    if (has_body(r->mc) && r->route->body == NULL)
+    if (has_body(r->mc) && r->route->body == NULL && r->route->form == NULL)
         return api_problem(reply, 413, "this resource takes no body");
-    if (!api_params_check(r, reply))
+    if (!api_params_check(r, reply) || (r->route->form != NULL && !api_form_begin(r, reply)))
         return false;
     if (r->route->begin == NULL)
         return true;
@@ -106,7 +127,9 @@ static void allow_time(struct api_request *r, size_t len)
 static enum MHD_Result request_body(struct api_request *r, const char *data, size_t len)
 {
     allow_time(r, len);
-    if (r->refused == 0)
+    if (r->form != NULL)
+        api_form_body(r->form, data, len);
+    else if (r->refused == 0)
         r->refused = r->route->body == NULL ? 413 : r->route->body(r, data, len);
     return MHD_YES;
 }
@@ -119,7 +142,7 @@ static enum MHD_Result request_end(struct api_request *r)
         api_conn_limit(&r->api->conns, r->conn, r->api->answer_ms);
     if (r->refused != 0)
         (void)api_problem(&reply, r->refused, "refused");
-    else
+    else if (r->form == NULL || (api_form_end(r, &reply) && api_params_check_form(r, &reply)))
         r->route->handle(r, &reply);
     return answer(r, &reply);
 }
@@ -149,6 +172,7 @@ void api_on_completed(void *arg, struct MHD_Connection *mc, void **state, enum M
         return;
     if (r->begun && r->route->end != NULL)
         r->route->end(r);
+    api_form_free(r->form);
     if (r->shares)
         atomic_fetch_sub(&a->shares[r->route->kind].open, 1);
     api_conn_busy(&a->conns, r->conn, false);

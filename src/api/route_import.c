@@ -6,7 +6,6 @@
  */
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
 #include "api/importer.h"
 #include "api/internal.h"
@@ -27,15 +26,13 @@ static const char *header(struct api_request *r, const char *name)
 }
 
 /* What a form of a web page cannot say: without a token, pages that a browser here shows must not store anything. */
-static bool is_file(const char *type)
+static bool is_file(struct api_request *r)
 {
     static const char *const types[] = { "application/x-hep", "application/octet-stream",
                                          "application/vnd.tcpdump.pcap", "application/x-pcapng" };
-    for (size_t i = 0; i < sizeof(types) / sizeof(types[0]); i++) {
-        size_t len = strlen(types[i]);
-        if (strncasecmp(type, types[i], len) == 0 && (type[len] == '\0' || type[len] == ';' || type[len] == ' '))
+    for (size_t i = 0; i < sizeof(types) / sizeof(types[0]); i++)
+        if (api_has_type(r, types[i]))
             return true;
-    }
     return false;
 }
 
@@ -49,7 +46,7 @@ bool api_import_begin(struct api_request *r, struct api_reply *reply)
     unsigned long long len = strtoull(header(r, MHD_HTTP_HEADER_CONTENT_LENGTH), NULL, 10);
     if (r->api->sources.importer == NULL)
         return api_problem(reply, 503, "this server takes no imports");
-    if (!is_file(header(r, MHD_HTTP_HEADER_CONTENT_TYPE)))
+    if (!is_file(r))
         return api_problem(reply, 415,
                            "HEP or a capture is needed: Content-Type: application/x-hep, "
                            "application/vnd.tcpdump.pcap, application/x-pcapng or application/octet-stream");

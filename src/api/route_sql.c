@@ -3,7 +3,6 @@
 #include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
 #include "api/internal.h"
 #include "query/sql.h"
@@ -25,26 +24,13 @@ struct handing {
     size_t at;
 };
 
-static const char *content_type(struct api_request *r)
-{
-    const char *text = MHD_lookup_connection_value(r->mc, MHD_HEADER_KIND, MHD_HTTP_HEADER_CONTENT_TYPE);
-    return text == NULL ? "" : text;
-}
-
-static bool is_type(const char *type, const char *wanted)
-{
-    size_t len = strlen(wanted);
-    return strncasecmp(type, wanted, len) == 0 && (type[len] == '\0' || type[len] == ';' || type[len] == ' ');
-}
-
 /* ------------------------------------------------------------------------------------------------ the body */
 
 bool api_sql_begin(struct api_request *r, struct api_reply *reply)
 {
-    const char *type = content_type(r);
     if (!r->api->sql)
         return api_problem(reply, 403, "SQL is off: query.sql in the configuration turns it on");
-    if (!is_type(type, "text/plain") && !is_type(type, "application/sql") && !is_type(type, "application/json"))
+    if (!api_has_type(r, "text/plain") && !api_has_type(r, "application/sql") && !api_has_type(r, "application/json"))
         return api_problem(reply, 415, "a statement is needed: Content-Type: text/plain or application/json");
     struct statement *s = calloc(1, sizeof(*s));
     if (s == NULL)
@@ -112,7 +98,7 @@ static bool take_statement(struct api_request *r, struct api_reply *reply, struc
         return api_problem(reply, 413, "more than %zu octets", SQL_TEXT_MAX);
     if (!api_param_number(r, reply, "limit", 1, SQL_LIMIT_MAX, &limit) ||
         !api_param_duration(r, reply, "timeout", most, &budget) ||
-        (is_type(content_type(r), "application/json") && !take_json(reply, &s->body, &limit)))
+        (api_has_type(r, "application/json") && !take_json(reply, &s->body, &limit)))
         return false;
     if (s->body.len == 0)
         return api_problem_at(reply, "sql", SIZE_MAX, "there is no statement");

@@ -29,8 +29,11 @@ static const struct api_route routes[] = {
     { .path = "/ready", .method = "GET", .kind = API_KIND_STATE, .open = true, .handle = api_get_ready },
     { .path = "/metrics", .method = "GET", .kind = API_KIND_STATE, .handle = api_get_metrics },
     { .path = "/api/v1/search", .method = "GET", .params = search_params, .handle = api_get_search },
+    { .path = "/api/v1/search", .method = "POST", .form = search_params, .handle = api_get_search },
     { .path = "/api/v1/live", .method = "GET", .kind = API_KIND_LIVE, .params = live_params, .handle = api_get_live },
+    { .path = "/api/v1/live", .method = "POST", .kind = API_KIND_LIVE, .form = live_params, .handle = api_get_live },
     { .path = "/api/v1/counts", .method = "GET", .params = counts_params, .handle = api_get_counts },
+    { .path = "/api/v1/counts", .method = "POST", .form = counts_params, .handle = api_get_counts },
     { .path = "/api/v1/values", .method = "GET", .params = values_params, .handle = api_get_values },
     { .path = "/api/v1/fields", .method = "GET", .handle = api_get_fields },
     { .path = "/api/v1/flow", .method = "GET", .params = flow_params, .handle = api_get_flow },
@@ -39,6 +42,11 @@ static const struct api_route routes[] = {
       .method = "GET",
       .kind = API_KIND_EXPORT,
       .params = export_params,
+      .handle = api_get_export },
+    { .path = "/api/v1/export",
+      .method = "POST",
+      .kind = API_KIND_EXPORT,
+      .form = export_params,
       .handle = api_get_export },
     { .path = "/api/v1/senders", .method = "GET", .params = senders_params, .handle = api_get_senders },
     { .path = "/api/v1/sql",
@@ -65,7 +73,8 @@ const struct api_route *api_route_find(const char *path, const char *method, con
             continue;
         if (strcmp(routes[i].method, method) == 0)
             return &routes[i];
-        *ret_allow = strcmp(routes[i].method, "GET") == 0 ? "GET, HEAD" : routes[i].method;
+        const char *more = strcmp(routes[i].method, "GET") == 0 ? "GET, HEAD" : routes[i].method;
+        *ret_allow = *ret_allow == NULL ? more : "GET, HEAD, POST";
     }
     return NULL;
 }

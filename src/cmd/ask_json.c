@@ -27,6 +27,7 @@ static int from_server(const struct ask *a, const struct ask_json *q, struct buf
     ask_http_init(&g, a);
     g.path = q->path;
     g.post = q->post;
+    g.form = q->form;
     g.header = q->post != NULL ? "Content-Type: text/plain; charset=utf-8" : NULL;
     g.data = take;
     g.arg = answer;

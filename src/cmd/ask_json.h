@@ -9,6 +9,7 @@ struct ask_json {
     const char *path;          /* of the server's API */
     const char *const *params; /* name, value, name, value..., NULL; a NULL value is passed over */
     const char *post;          /* a text to be sent; NULL: GET */
+    bool form;                 /* the path takes parameters as a form, too */
     /* Of a data directory; 0 with the object in `out`, or a negative errno with a text. NULL: only a server knows it.
      */
     int (*lake)(void *arg, struct store *lake, struct buf *out, struct ask_problem *problem);

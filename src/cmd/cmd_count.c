@@ -183,7 +183,9 @@ static int count(struct count_command *c, enum rows_format format)
     const char *const params[] = { "q",       c->ask.filter, "from",    c->ask.from,    "to",
                                    c->ask.to, "by",          c->by,     "interval",     c->interval,
                                    "top",     top,           "timeout", c->ask.timeout, NULL };
-    const struct ask_json q = { .path = "/api/v1/counts", .params = params, .lake = count_lake, .arg = c };
+    const struct ask_json q = {
+        .path = "/api/v1/counts", .form = true, .params = params, .lake = count_lake, .arg = c
+    };
     if (ask_json(&c->ask, &q, &answer, &problem) != 0)
         return ask_complain(&c->ask, "count", &problem);
     int status = conclude(c, answer, format);

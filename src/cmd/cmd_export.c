@@ -106,6 +106,7 @@ static int export_server(struct export_command *c, json_t **ret_result, struct a
     struct http_get g;
     ask_http_init(&g, a);
     g.path = "/api/v1/export";
+    g.form = true;
     g.data = on_data;
     g.arg = c;
     http_get_param(&g, "format", export_kind(c->kind)->name);

@@ -169,6 +169,7 @@ static enum outcome follow(struct tail *t, struct ask_problem *problem)
     json_t *ignored = NULL;
     ask_http_init(&g, a);
     g.path = "/api/v1/live";
+    g.form = true;
     g.line = on_line;
     g.arg = t;
     g.blanks = true;

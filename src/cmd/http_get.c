@@ -7,6 +7,8 @@
 
 #define LINE_MAX_OCTETS ((size_t)8 << 20) /* a row with the largest payload, escaped */
 #define BODY_MAX        ((size_t)64 << 10)
+#define QUERY_MAX       ((size_t)256 << 10)
+#define QUERY_SHORT     4000 /* octets of a query string that every server and proxy takes */
 #define CONNECT_MS      10000L
 #define STALL_SECONDS   60L /* without an octet: a search may take its time before it answers */
 
@@ -21,7 +23,7 @@ struct transfer {
 void http_get_init(struct http_get *g)
 {
     memset(g, 0, sizeof(*g));
-    buf_init(&g->query, BODY_MAX);
+    buf_init(&g->query, QUERY_MAX);
     buf_init(&g->body, BODY_MAX);
     buf_init(&g->result, BODY_MAX);
 }
@@ -130,6 +132,11 @@ static int on_progress(void *arg, curl_off_t down_total, curl_off_t down, curl_o
 
 /* ------------------------------------------------------------------------------------------------ the transfer */
 
+static bool is_form(const struct http_get *g)
+{
+    return g->form && g->query.len > QUERY_SHORT;
+}
+
 static CURLcode set_up(struct transfer *t, const char *url, struct curl_slist *headers)
 {
     const struct http_get *g = t->get;
@@ -148,6 +155,10 @@ static CURLcode set_up(struct transfer *t, const char *url, struct curl_slist *h
     (void)curl_easy_setopt(t->curl, CURLOPT_HTTPHEADER, headers);
     if (g->post != NULL)
         (void)curl_easy_setopt(t->curl, CURLOPT_POSTFIELDS, g->post);
+    if (is_form(g)) { /* libcurl says that it is one */
+        (void)curl_easy_setopt(t->curl, CURLOPT_POSTFIELDSIZE, (long)(g->query.len - 1));
+        (void)curl_easy_setopt(t->curl, CURLOPT_POSTFIELDS, (const char *)g->query.ptr + 1);
+    }
     (void)curl_easy_setopt(t->curl, CURLOPT_NOPROXY, "localhost,127.0.0.1,::1");
     (void)curl_easy_setopt(t->curl, CURLOPT_NOSIGNAL, 1L);
     (void)curl_easy_setopt(t->curl, CURLOPT_CONNECTTIMEOUT_MS, CONNECT_MS);
@@ -191,7 +202,8 @@ static bool put_url(struct buf *url, struct http_get *g)
         len--;
     buf_put(url, g->server, len);
     buf_puts(url, g->path);
-    buf_put(url, g->query.ptr, g->query.len);
+    if (!is_form(g))
+        buf_put(url, g->query.ptr, g->query.len);
     buf_putc(url, '\0');
     return !url->failed && !g->query.failed;
 }
@@ -234,7 +246,7 @@ int http_get_run(struct http_get *g, struct errmsg *err)
     if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK)
         return errmsg_set(err, "out of memory");
     buf_init(&t.held, LINE_MAX_OCTETS);
-    buf_init(&url, 2 * BODY_MAX);
+    buf_init(&url, QUERY_MAX + BODY_MAX);
     int rc = run(&t, &url, err);
     buf_putc(&g->body, '\0');
     buf_putc(&g->result, '\0');

@@ -1,4 +1,4 @@
-/* GET of an API by libcurl: for `hepcat search` and `hepcat flow`. */
+/* GET of an API by libcurl, or POST if it has much to say. */
 #ifndef CMD_HTTP_GET_H
 #define CMD_HTTP_GET_H
 
@@ -15,6 +15,7 @@ struct http_get {
     const char *ca;     /* PEM file of the CAs to trust; NULL: those of the system */
     bool insecure;      /* do not verify the server's certificate */
     const char *post;   /* a text to be sent by POST; NULL: GET */
+    bool form;          /* the path takes parameters as a form, too: long ones go so */
 
     const char *header; /* one more, "Name: value"; NULL: none */
 

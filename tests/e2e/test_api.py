@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import http.client as http_client
 import json
 import os
 import random
@@ -32,6 +34,7 @@ BUSY = {429, 503}  # a server may be busy; nothing else may fail on its side
 SERVER_ENV = {**os.environ, "HEPCAT_HEP_CLOCK_WINDOW": "36500d", "HEPCAT_QUERY_SQL": "true",
               "HEPCAT_SEAL_INTERVAL": "2s"}
 METHODS = ("get", "post", "put", "delete")
+FORM = "application/x-www-form-urlencoded"
 
 
 def resolve(doc: dict, node: Any) -> Any:
@@ -59,6 +62,11 @@ class Api:
     def parameters(self, operation: dict, where: str = "query") -> list[dict]:
         found = [resolve(self.doc, p) for p in operation.get("parameters", [])]
         return [p for p in found if p["in"] == where]
+
+    def form(self, operation: dict) -> dict:
+        """The properties of its form; none if it takes none."""
+        content = operation.get("requestBody", {}).get("content", {})
+        return content[FORM]["schema"]["properties"] if FORM in content else {}
 
     def schema_of(self, parameter: dict) -> dict:
         return resolve(self.doc, parameter["schema"])
@@ -131,17 +139,21 @@ class Description(lib.Case):
         source = (ROOT / "src" / "api" / "routes.c").read_text()
         lists = {name: set(re.findall(r'"([a-z_]+)"', words)) for name, words in
                  re.findall(r"char \*const (\w+)\[\] = \{(.*?)\}", source, re.S)}
-        routes = {}
+        routes, forms = {}, {}
         for row in re.findall(r"\{ \.path = (.*?)\}", source, re.S):
             path = re.search(r'"([^"]+)"', row).group(1)
             method = re.search(r'\.method = "([A-Z]+)"', row).group(1).lower()
             params = re.search(r"\.params = (\w+)", row)
+            form = re.search(r"\.form = (\w+)", row)
+            forms[path, method] = lists[form.group(1)] if form else set()
             routes[path, method] = lists[params.group(1)] if params else set()
         for page in ("/", "/page.js", "/page.css"):  # for browsers
-            del routes[page, "get"]
+            del routes[page, "get"], forms[page, "get"]
         described = {(path, method): {p["name"] for p in api.parameters(operation)}
                      for path, method, operation in api.operations()}
         self.assertEqual(described, routes)
+        self.assertEqual({(path, method): set(api.form(operation)) for path, method, operation in api.operations()},
+                         forms)
 
 
 def send_mix(server: Server, tmp: Path, calls: int) -> int:
@@ -176,13 +188,22 @@ class ServerAnswers(lib.Case):
         query = urllib.parse.urlencode(params)
         return http(f"{self.server.url}{path}{'?' + query if query else ''}", method.upper(), body, headers)
 
+    def call_endless(self, path: str, method: str, params: dict[str, Any], body: bytes | None = None,
+                     headers: dict | None = None) -> Answer:
+        """An answer that has no end: its first line is enough."""
+        connection = http_client.HTTPConnection("127.0.0.1", self.server.http_port, timeout=lib.TIMEOUT)
+        with contextlib.closing(connection):
+            connection.request(method.upper(), f"{path}?{urllib.parse.urlencode(params)}", body, headers or {})
+            reply = connection.getresponse()
+            return Answer(reply.status, reply.headers, reply.readline() if reply.status == 200 else reply.read())
+
     def body_of(self, operation: dict) -> tuple[bytes | None, dict]:
         if "requestBody" not in operation:
             return None, {}
         content = operation["requestBody"]["content"]
         for kind, media in content.items():
             if "example" in media:
-                example = media["example"]
+                example = urllib.parse.urlencode(media["example"]) if kind == FORM else media["example"]
                 body = example.encode() if isinstance(example, str) else json.dumps(example).encode()
                 return body, {"Content-Type": kind}
         frames = lib.encode([lib.message(1)])
@@ -244,17 +265,25 @@ class ServerAnswers(lib.Case):
         seed = random.randrange(1 << 32)
         rng = random.Random(seed)
         known = self.known()
-        operations = [o for o in self.api.operations() if "x-endless" not in o[2]]
+        operations = list(self.api.operations())
         for _ in range(RANDOM_CALLS):
             path, method, operation = rng.choice(operations)
-            params = {}
+            params: dict[str, Any] = {}
             for parameter in self.api.parameters(operation):
                 if rng.random() < (0.9 if parameter.get("required") else 0.3):
                     params[parameter["name"]] = random_value(rng, self.api.schema_of(parameter), parameter, known)
             body, headers = self.body_of(operation)
-            if body is not None:
+            if form := self.api.form(operation):
+                body = urllib.parse.urlencode(
+                    {name: random_value(rng, resolve(self.api.doc, schema), {"name": name}, known)
+                     for name, schema in form.items() if rng.random() < 0.3}).encode()
+            if body is not None and rng.random() < 0.5:
                 body = mangled(rng, body)
-            answer = self.call(path, method, params, body, headers)
+            for parameter in self.api.parameters(operation, "header"):
+                if rng.random() < 0.3:
+                    headers[parameter["name"]] = random_header(rng)
+            call = self.call_endless if "x-endless" in operation else self.call
+            answer = call(path, method, params, body, headers)
             told = f"seed {seed}: {method} {path} {params} {body!r}: {answer}"
             self.assertTrue(answer.status < 500 or answer.status in BUSY, told)
             try:
@@ -262,6 +291,63 @@ class ServerAnswers(lib.Case):
             except (AssertionError, jsonschema.ValidationError, ValueError) as error:
                 raise AssertionError(f"{told}: {error}") from None
         self.assertEqual(self.server.get("/health").status, 200)
+
+    def post(self, path: str, body: bytes, **headers: str) -> Answer:
+        return http(f"{self.server.url}{path}", "POST", body, {"Content-Type": FORM, **headers})
+
+    def test_forms_are_query_strings(self) -> None:
+        """The same parameters as the body of a POST give the same answer."""
+        ts = self.known()["ts"]
+        for path, params in (("/api/v1/search", {"q": "method:INVITE OR from:+49*", "limit": 7, "total": 1, "to": ts}),
+                             ("/api/v1/search", {"q": "ua:\"ä & b=c%\"", "format": "jsonl"}),
+                             ("/api/v1/search", {"q": "method:INVITE form:x"}),
+                             ("/api/v1/counts", {"q": "type:sip", "by": "method", "to": ts}),
+                             ("/api/v1/export", {"q": "method:BYE", "format": "csv"})):
+            with self.subTest(path=path, params=params):
+                answers = [self.call(path, "get", params), self.post(path, urllib.parse.urlencode(params).encode())]
+                for answer in answers:
+                    if answer.headers["Content-Type"].endswith("json"):
+                        answer.body = re.sub(rb'"octets_read":\d+', b"", answer.body)
+                self.assertEqual(answers[0].status, answers[1].status)
+                self.assertEqual(answers[0].body, answers[1].body)
+
+    def test_forms_that_are_none(self) -> None:
+        cases = [(b"q=a&q=b", 400, "more than once"), (b"fomat=json", 400, "did you mean 'format'"),
+                 (b"q=%4", 400, "hexadecimal"), (b"q=%zz", 400, "hexadecimal"), (b"q=%", 400, "hexadecimal"),
+                 (b"q=a%00b", 400, "NUL"), (b"q%00=a", 400, "unknown parameter"), (b"=", 400, "unknown parameter"),
+                 (b"&".join(b"q%d=1" % i for i in range(40)), 400, "too many parameters"),
+                 (b"q=" + b"a" * 300000, 413, "octets"), (b"q=" + b"a" * 100000, 400, "octets")]
+        for body, status, text in cases:
+            with self.subTest(body=body[:40]):
+                answer = self.post("/api/v1/search", body)
+                self.assertEqual(answer.status, status, answer)
+                self.assertIn(text, answer.json["detail"])
+        for body in (b"", b"&&", b"q=&&", b"limit=200"):
+            self.assertEqual(self.post("/api/v1/search", body).json["count"], min(200, self.count + 20), body)
+        answer = self.post("/api/v1/search", b"{}", **{"Content-Type": "application/json"})
+        self.assertEqual(answer.status, 415, answer)
+        answer = self.post("/api/v1/search?limit=5", b"q=method:INVITE")
+        self.assertEqual(answer.status, 400, answer)
+        answer = self.call("/api/v1/search", "delete", {})
+        self.assertEqual((answer.status, answer.headers["Allow"]), (405, "GET, HEAD, POST"))
+
+    def test_ten_thousand_terms(self) -> None:
+        """Longer than any request line: by a form, and by the command line, which makes one of it."""
+        call_id = self.known()["call_id"]
+        wanted = self.server.search(f"callid:\"{call_id}\"")["count"]
+        q = "callid:" + ",".join([f"\"{call_id}\"", *(f"a{i}" for i in range(9999))])
+        answer = self.post("/api/v1/search", urllib.parse.urlencode({"q": q}).encode())
+        self.assertEqual(answer.status, 200, answer)
+        self.assertEqual(answer.json["count"], wanted)
+        done = lib.run("search", "--server", self.server.url, "--from", "1970-01-01", "--format", "json", q)
+        self.assertEqual((done.code, len(done.messages)), (0, wanted), done)
+        done = lib.run("count", "--server", self.server.url, "--from", "1970-01-01", "--format", "json", q)
+        self.assertEqual((done.code, done.messages[0]["total"]), (0, wanted), done)
+        done = lib.run("export", "--server", self.server.url, "--from", "1970-01-01", "--format", "jsonl", q)
+        self.assertEqual((done.code, len(done.messages)), (0, wanted), done)
+        done = lib.run("search", "--server", self.server.url, q + " form:b")
+        self.assertEqual(done.code, 2, done)
+        self.assertIn("did you mean 'from'", done.err)
 
     def test_hostile_requests(self) -> None:
         """Octets that are no good request end in an answer or an end, and the server lives on."""
@@ -300,6 +386,11 @@ def random_value(rng: random.Random, schema: dict, parameter: dict, known: dict)
         return random_filter(rng)
     alphabet = rng.choice([string.ascii_letters, string.printable, "0123456789-:.TZ", "äß漢\x01\U0001f600%&=+ "])
     return "".join(rng.choice(alphabet) for _ in range(rng.choice([0, 1, 3, 12, 80, 2000])))
+
+
+def random_header(rng: random.Random) -> str:
+    alphabet = rng.choice(["0123456789abcdef.-", string.ascii_letters + string.digits + ".-_ ~!"])
+    return "".join(rng.choice(alphabet) for _ in range(rng.choice([0, 1, 12, 300])))
 
 
 def random_filter(rng: random.Random) -> str:

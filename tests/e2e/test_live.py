@@ -331,6 +331,13 @@ class Command(LiveCase):
         self.assertEqual(rows[:3], ["method,status,call_id", "INVITE,,row-1", "OPTIONS,200,row-2"])
         self.assertIn("3 messages", js.err)
 
+    def test_a_long_filter(self) -> None:
+        server = self.server()
+        tail = self.tail(server, "callid:row-2," + ",".join(f"x{n}" for n in range(9999)), "-n", "1")
+        self.send(server, "row", range(1, 4))
+        self.assertEqual(tail.wait(), 0, tail.err)
+        self.assertEqual(self.numbers([json.loads(line) for line in tail.rest()]), [2])
+
     def test_a_server_that_goes_away(self) -> None:
         server = self.server()
         port = server.http_port

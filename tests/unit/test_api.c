@@ -905,13 +905,20 @@ static void methods_are_few(void **state)
     struct answer a;
     struct api_options o = usual(w);
     serve(w, &o);
+    ask_raw(w, "POST /api/v1/flow HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\nConnection: close\r\n\r\n", 405);
     ask_raw(w, "POST /api/v1/search HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\nConnection: close\r\n\r\n",
-            405);
+            415);
     ask_raw(w, "DELETE / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n", 405);
     ask_raw(w, "POST /nothing HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n", 404);
     ask_raw(w, "GET /ready HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5\r\nConnection: close\r\n\r\nhello", 413);
     int fd = dial(w);
-    say(fd, "POST /api/v1/search HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000000000\r\n\r\n");
+    say(fd, "POST /api/v1/search HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000000000\r\n"
+            "Content-Type: application/x-www-form-urlencoded\r\n\r\n");
+    read_all(fd, &a);
+    assert_int_equal(a.status, 413);
+    answer_free(&a);
+    fd = dial(w);
+    say(fd, "POST /api/v1/flow HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000000000\r\n\r\n");
     read_all(fd, &a);
     assert_int_equal(a.status, 405);
     assert_non_null(header_of(&a, "Allow: GET, HEAD\r\n"));
@@ -935,7 +942,9 @@ static void long_requests_have_an_end(void **state)
         bool header;
         int least, most;
     } rows[] = {
-        { 4000, false, 200, 200 }, { 20000, false, 400, 400 }, { 200000, false, 400, 431 }, { 200000, true, 400, 431 }
+        { 4000, false, 200, 200 },   { 20000, false, 400, 400 },  { 65400, false, 400, 400 },
+        { 70000, false, 414, 414 },  { 200000, false, 414, 414 }, { 200000, true, 414, 414 },
+        { 300000, false, 414, 431 }, { 300000, true, 414, 431 },
     };
     for (size_t i = 0; i < COUNT_OF(rows); i++) {
         struct answer a;
@@ -950,6 +959,8 @@ static void long_requests_have_an_end(void **state)
         read_all(fd, &a);
         /* Where the rest of the request is still under way, the reset may overtake the answer. */
         bool cut = rows[i].most == 431 && a.status == 0;
+        if (rows[i].least == 414 && rows[i].most == 414)
+            assert_non_null(strstr(a.text, "application/problem+json"));
         if (!cut && (a.status < rows[i].least || a.status > rows[i].most))
             fail_msg("%zu: %d", rows[i].fill, a.status);
         answer_free(&a);
