@@ -112,10 +112,11 @@ static struct hep_slice text(const char *s)
     return (struct hep_slice){ (const uint8_t *)s, strlen(s) };
 }
 
-/* Everything absent. memset() and a few fields: a struct of this size assigned as a whole costs more. */
-static void clear(struct record *ret)
+/* memset() and a few fields: a struct of this size assigned as a whole costs more. */
+void record_clear(struct record *ret, enum record_table table)
 {
-    memset(ret, 0, sizeof(*ret));
+    memset(ret, 0, table == RECORD_CALL ? sizeof(*ret) : offsetof(struct record, state));
+    ret->table = table;
     ret->ts_sent = RECORD_NO_TIME;
 #define CLEAR_TIME(name)
 #define CLEAR_SEQ(name)
@@ -130,6 +131,11 @@ static void clear(struct record *ret)
     RECORD_COMMON_COLUMNS(CLEAR)
     RECORD_SIP_COLUMNS(CLEAR)
     RECORD_KIND_COLUMNS(CLEAR)
+#undef CLEAR_TIME
+#define CLEAR_TIME(name) ret->name = RECORD_NO_TIME;
+    if (table == RECORD_CALL) {
+        RECORD_CALL_OWN_COLUMNS(CLEAR)
+    }
 }
 
 static bool within(int64_t a, int64_t b, int64_t window)
@@ -204,8 +210,7 @@ static struct hep_slice kind_name(uint8_t payload_type)
 
 void record_make(struct record_reader *r, const struct sink_frame *frame, const struct hep_msg *msg, struct record *ret)
 {
-    clear(ret);
-    ret->table = record_table_of(msg->payload_type);
+    record_clear(ret, record_table_of(msg->payload_type));
     set_times(r, frame, msg, ret);
     set_hep(r, frame, msg, ret);
     if (ret->table == RECORD_SIP)

@@ -36,6 +36,9 @@ int record_read_hep(struct record_reader *r, const struct sink_frame *frame, str
  */
 void record_finish_hep(struct record_reader *r, const struct sink_frame *frame, struct hep_msg *msg);
 
+/* An empty row: every column that can be absent is. Of the columns of calls only for RECORD_CALL. */
+void record_clear(struct record *ret, enum record_table table);
+
 /* Makes the row of a message. seq stays 0. Never fails: what cannot be parsed is stored with parse_error. */
 void record_make(struct record_reader *r, const struct sink_frame *frame, const struct hep_msg *msg,
                  struct record *ret);

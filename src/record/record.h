@@ -25,6 +25,7 @@ struct record {
     RECORD_COMMON_COLUMNS(RECORD_MEMBER)
     RECORD_SIP_COLUMNS(RECORD_MEMBER)
     RECORD_KIND_COLUMNS(RECORD_MEMBER)
+    RECORD_CALL_OWN_COLUMNS(RECORD_MEMBER) /* last: rows of messages leave them as they are */
 };
 
 /*

@@ -58,6 +58,29 @@ int record_column_by_name(enum record_table table, const char *name, size_t len)
     return -1;
 }
 
+bool record_column_empty(enum record_table table, unsigned column)
+{
+    if (table != RECORD_CALL)
+        return false;
+    switch (column) {
+    case RECORD_COL_ts_sent:
+    case RECORD_COL_flags:
+    case RECORD_COL_sender:
+    case RECORD_COL_transport:
+    case RECORD_COL_hep_version:
+    case RECORD_COL_capture_id:
+    case RECORD_COL_node:
+    case RECORD_COL_vlan:
+    case RECORD_COL_payload_type:
+    case RECORD_COL_correlation_id:
+    case RECORD_COL_payload_len:
+    case RECORD_COL_payload:
+        return true;
+    default:
+        return false;
+    }
+}
+
 const char *record_flag_name(unsigned bit)
 {
     switch (bit) {

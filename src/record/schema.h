@@ -19,11 +19,13 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum record_table { RECORD_SIP, RECORD_MEDIA, RECORD_LOG, RECORD_OTHER };
-#define RECORD_TABLES 4
+enum record_table { RECORD_SIP, RECORD_MEDIA, RECORD_LOG, RECORD_OTHER, RECORD_CALL };
+#define RECORD_TABLES 5
 
-/* A set of tables: bits 1 << enum record_table. */
-#define RECORD_TABLES_ALL ((1u << RECORD_TABLES) - 1)
+/* Sets of tables: bits 1 << enum record_table. What was received, and what was made of it. */
+#define RECORD_TABLES_ALL      ((1u << RECORD_TABLES) - 1)
+#define RECORD_TABLES_MESSAGES ((1u << RECORD_CALL) - 1)
+#define RECORD_TABLES_CALLS    (1u << RECORD_CALL)
 
 enum record_kind {
     RECORD_TIME,     /* int64_t, microseconds since 1970 UTC. RECORD_NO_TIME is NULL */
@@ -55,7 +57,7 @@ enum { RECORD_BLOOM = 1 << 0, RECORD_NOCASE = 1 << 1 };
     X(received,       TIME,     0)      /* when hepcat received it */ \
     X(ts_sent,        TIME,     0)      /* capture time as sent, where that is not ts; else NULL */ \
     X(flags,          NUMBER,   0)      /* bits of RECORD_FLAGS */ \
-    X(call_uid,       UID,      0)      /* reserved for call tracking */ \
+    X(call_uid,       UID,      0)      /* of calls */ \
     X(source,         NUMBER,   0)      /* enum record_source */ \
     X(sender,         IP,       0)      /* who sent the HEP frame */ \
     X(transport,      TEXT,     0)      /* how: "udp", "tcp", "tls", "http", "https", "import" */ \
@@ -126,11 +128,76 @@ enum { RECORD_BLOOM = 1 << 0, RECORD_NOCASE = 1 << 1 };
 #define RECORD_KIND_COLUMNS(X) \
     X(kind,           TEXT,     RECORD_NOCASE) /* name of the payload type: "rtcp", "rtp_report", "log", "dns"... */
 
+/* Of a call (docs/calls.md), what a message has too: the same members. */
+#define RECORD_CALL_SHARED_COLUMNS(X) \
+    X(call_id,          TEXT,     RECORD_BLOOM) \
+    X(from_user,        TEXT,     RECORD_BLOOM) /* who calls, and whom: of the first INVITE */ \
+    X(from_host,        TEXT,     RECORD_NOCASE) \
+    X(from_name,        TEXT,     RECORD_NOCASE) \
+    X(to_user,          TEXT,     RECORD_BLOOM) \
+    X(ruri_user,        TEXT,     RECORD_BLOOM) \
+    X(ruri_host,        TEXT,     RECORD_NOCASE) \
+    X(pai_user,         TEXT,     0) \
+    X(diversion_user,   TEXT,     0) \
+    X(diversion_reason, TEXT,     RECORD_NOCASE) \
+    X(replaces,         TEXT,     0) \
+    X(refer_to,         TEXT,     0) \
+    X(status,           OPTIONAL, 0)    /* final response, as the caller saw it */ \
+    X(reason,           TEXT,     RECORD_NOCASE) \
+    X(q850_cause,       OPTIONAL, 0) \
+    X(sip_cause,        OPTIONAL, 0)
+
+#define RECORD_CALL_OWN_COLUMNS(X) \
+    X(state,             TEXT,     0)   /* enum track_state in words */ \
+    X(call_flags,        TEXT,     0)   /* what is remarkable, by commas */ \
+    X(hangup,            TEXT,     0)   /* who ended it: "caller", "callee" */ \
+    X(invited,           TIME,     0)   /* first INVITE; NULL if it was not seen */ \
+    X(provisional,       TIME,     0)   /* first 1xx */ \
+    X(ringing,           TIME,     0)   /* first 180 */ \
+    X(answered,          TIME,     0)   /* first 2xx */ \
+    X(ended,             TIME,     0)   /* BYE, final response or CANCEL */ \
+    X(last,              TIME,     0)   /* message */ \
+    X(pdd_ms,            OPTIONAL, 0)   /* RFC 6076, session request delay */ \
+    X(ring_ms,           OPTIONAL, 0) \
+    X(talk_ms,           OPTIONAL, 0) \
+    X(messages,          NUMBER,   0) \
+    X(seen_again,        NUMBER,   0)   /* of these: what another tap saw as well */ \
+    X(retransmissions,   NUMBER,   0)   /* of all kinds; the next ones are its parts */ \
+    X(again_invite,      NUMBER,   0) \
+    X(again_request,     NUMBER,   0) \
+    X(again_provisional, NUMBER,   0) \
+    X(again_success,     NUMBER,   0) \
+    X(again_failure,     NUMBER,   0) \
+    X(again_ack,         NUMBER,   0) \
+    X(reinvites,         NUMBER,   0) \
+    X(updates,           NUMBER,   0) \
+    X(refers,            NUMBER,   0) \
+    X(auth_rounds,       NUMBER,   0) \
+    X(holds,             NUMBER,   0) \
+    X(resumes,           NUMBER,   0) \
+    X(hops,              NUMBER,   0) \
+    X(branches,          NUMBER,   0) \
+    X(to_tags,           NUMBER,   0) \
+    X(taps,              NUMBER,   0) \
+    X(signalling,        TEXT,     0)   /* transports of its messages, by commas */ \
+    X(caller_agent,      TEXT,     RECORD_NOCASE) \
+    X(callee_agent,      TEXT,     RECORD_NOCASE) \
+    X(offer,             TEXT,     RECORD_NOCASE) /* as sdp_media */ \
+    X(chosen,            TEXT,     RECORD_NOCASE) \
+    X(codec,             TEXT,     RECORD_NOCASE) /* first one of `chosen` */ \
+    X(caller_media_ip,   IP,       0)   /* where the caller wants to receive its first medium */ \
+    X(caller_media_port, NUMBER,   0) \
+    X(callee_media_ip,   IP,       0) \
+    X(callee_media_port, NUMBER,   0)
+
+#define RECORD_CALL_COLUMNS(X) RECORD_CALL_SHARED_COLUMNS(X) RECORD_CALL_OWN_COLUMNS(X)
+
 #define RECORD_TABLE_LIST(X) \
     X(RECORD_SIP,   "sip",   RECORD_SIP_COLUMNS) \
     X(RECORD_MEDIA, "media", RECORD_KIND_COLUMNS) \
     X(RECORD_LOG,   "log",   RECORD_KIND_COLUMNS) \
-    X(RECORD_OTHER, "other", RECORD_KIND_COLUMNS)
+    X(RECORD_OTHER, "other", RECORD_KIND_COLUMNS) \
+    X(RECORD_CALL,  "call",  RECORD_CALL_COLUMNS)
 
 /* Bits of the column `flags`: X(ID, bit, name) */
 #define RECORD_FLAGS(X) \
@@ -173,7 +240,15 @@ enum record_sip_column {
 
 enum record_kind_column { RECORD_KIND_COL_kind = RECORD_COMMON_COUNT, RECORD_KIND_COUNT };
 
-#define RECORD_COLUMNS_MAX RECORD_SIP_COUNT
+enum record_call_column {
+    RECORD_CALL_BEFORE = RECORD_COMMON_COUNT - 1,
+#define RECORD_COLUMN_ENUM(name, kind, options) RECORD_CALL_COL_##name,
+    RECORD_CALL_COLUMNS(RECORD_COLUMN_ENUM)
+#undef RECORD_COLUMN_ENUM
+        RECORD_CALL_COUNT
+};
+
+#define RECORD_COLUMNS_MAX (RECORD_CALL_COUNT > (int)RECORD_SIP_COUNT ? RECORD_CALL_COUNT : (int)RECORD_SIP_COUNT)
 
 struct record_column {
     const char *name;
@@ -194,6 +269,9 @@ const struct record_schema *record_schema(enum record_table table);
 /* The table of that name, -1 if there is none; the column of that name, -1 if there is none. Not terminated. */
 int record_table_by_name(const char *name, size_t len);
 int record_column_by_name(enum record_table table, const char *name, size_t len);
+
+/* True for what all tables have and rows of this one leave empty: how a message came is nothing of a call. */
+bool record_column_empty(enum record_table table, unsigned column);
 
 /* The table for messages of this HEP payload type (chunk 0x000b); `other` for those that have none of their own. */
 enum record_table record_table_of(uint8_t payload_type);
