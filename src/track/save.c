@@ -191,7 +191,12 @@ static void fields(struct io *io, struct track_call *c)
 struct saving {
     const struct tracker *t;
     struct buf *out;
+    bool (*write)(void *arg, const uint8_t *p, size_t len); /* NULL: all stays in `out` */
+    void *arg;
+    bool failed;
 };
+
+#define PIECE ((size_t)256 << 10)
 
 _Static_assert(sizeof(struct track_call) <= FIELDS_MAX, "fields fit");
 
@@ -199,6 +204,15 @@ static void be32_put(uint8_t *p, uint32_t v)
 {
     for (int i = 0; i < 4; i++)
         p[i] = (uint8_t)(v >> (24 - 8 * i));
+}
+
+static bool flush(struct saving *s)
+{
+    if (s->write == NULL)
+        return true;
+    s->failed = s->failed || !s->write(s->arg, s->out->ptr, s->out->len);
+    buf_reset(s->out);
+    return !s->failed;
 }
 
 static bool save_call(void *arg, const struct track_call *c)
@@ -219,18 +233,33 @@ static bool save_call(void *arg, const struct track_call *c)
     }
     buf_putc(s->out, (char)(c->texts != NULL));
     buf_put(s->out, c->texts, call_texts_len(c));
-    return !s->out->failed;
+    return !s->out->failed && (s->out->len < PIECE || flush(s));
+}
+
+static void save(struct saving *s)
+{
+    uint8_t head[8];
+    le32_put(head, s->t->now);
+    le32_put(head + 4, s->t->stats.live);
+    buf_put(s->out, magic, sizeof(magic));
+    buf_put(s->out, head, sizeof(head));
+    tracker_walk(s->t, save_call, s);
 }
 
 void tracker_save(const struct tracker *t, struct buf *b)
 {
-    struct saving s = { t, b };
-    uint8_t head[8];
-    le32_put(head, t->now);
-    le32_put(head + 4, t->stats.live);
-    buf_put(b, magic, sizeof(magic));
-    buf_put(b, head, sizeof(head));
-    tracker_walk(t, save_call, &s);
+    save(&(struct saving){ .t = t, .out = b });
+}
+
+bool tracker_save_to(const struct tracker *t, bool (*write)(void *arg, const uint8_t *p, size_t len), void *arg)
+{
+    struct buf b;
+    struct saving s = { .t = t, .out = &b, .write = write, .arg = arg };
+    buf_init(&b, 4 * PIECE);
+    save(&s);
+    bool ok = !b.failed && flush(&s);
+    buf_free(&b);
+    return ok;
 }
 
 /* ------------------------------------------------------------------------------------------------ in */

@@ -68,6 +68,7 @@ enum track_again {
 struct call_record {
     uint64_t uid;       /* of the call; other calls with the same Call-ID have others */
     uint64_t first_seq; /* of its messages */
+    uint32_t place;     /* below tracker_places(); its own as long as it lives */
     enum track_state state;
     bool over;              /* handed out for good: nothing more will come */
     bool evicted;           /* handed out early for want of room: state is what was known */
@@ -155,6 +156,12 @@ void tracker_finish(struct tracker *t);
 /* Shows all live calls, in no order. */
 void tracker_each(const struct tracker *t, track_call_fn *fn, void *arg);
 
+/*
+ * The same piece by piece: every live call has a place below tracker_places(), and stays there. False if there is none.
+ */
+uint32_t tracker_places(const struct tracker *t);
+bool tracker_show_place(const struct tracker *t, uint32_t place, track_call_fn *fn, void *arg);
+
 /* Shows the live call with this key (track_event.call). False if there is none. */
 bool tracker_show(const struct tracker *t, uint64_t key, track_call_fn *fn, void *arg);
 
@@ -177,6 +184,8 @@ void tracker_stats(const struct tracker *t, struct track_stats *ret);
  * limit has no room for is handed out as evicted. The octets carry no checksum: who stores them has one.
  */
 void tracker_save(const struct tracker *t, struct buf *b);
+/* The same in pieces, one behind the other; false if `write` was, or there was no memory. */
+bool tracker_save_to(const struct tracker *t, bool (*write)(void *arg, const uint8_t *p, size_t len), void *arg);
 int tracker_load(struct tracker *t, const uint8_t *p, size_t len, struct errmsg *err);
 
 #endif

@@ -214,12 +214,13 @@ static void disarm(struct tracker *t, const struct track_call *c)
         t->wheel[c->link.due % WHEEL_SLOTS] = c->link.next;
 }
 
-static void hand_out(struct tracker *t, const struct track_call *c)
+static void hand_out(struct tracker *t, const struct track_call *c, uint32_t place)
 {
     struct call_record r;
     if (t->o.on_call == NULL)
         return;
     call_show(c, &t->world, true, &r);
+    r.place = place;
     t->o.on_call(t->o.arg, &r);
 }
 
@@ -227,9 +228,10 @@ static void hand_out(struct tracker *t, const struct track_call *c)
 static void forget(struct tracker *t, uint32_t number)
 {
     struct track_call *c = tracker_call(t, number);
-    hand_out(t, c);
+    hand_out(t, c, number);
     remove_cell(t, c->key, number);
     call_end(c, &t->world);
+    c->messages = 0; /* nobody lives here */
     c->link.next = t->free;
     t->free = number;
     t->stats.live--;
@@ -334,9 +336,10 @@ static bool begin(struct tracker *t, const struct track_event *e, uint32_t *ret_
 }
 
 /* The same Call-ID again: the call that had it is over; the new one takes its place in the table. */
-static void begin_again(struct tracker *t, struct track_call *c, const struct track_event *e)
+static void begin_again(struct tracker *t, uint32_t number, const struct track_event *e)
 {
-    hand_out(t, c);
+    struct track_call *c = tracker_call(t, number);
+    hand_out(t, c, number);
     call_end(c, &t->world);
     call_begin(c, e);
     t->stats.ended++;
@@ -352,7 +355,7 @@ uint64_t tracker_take(struct tracker *t, const struct track_event *e, const stru
         return 0;
     struct track_call *c = tracker_call(t, number);
     if (c->messages > 0 && call_is_another(c, e))
-        begin_again(t, c, e);
+        begin_again(t, number, e);
     c->touched = t->now;
     call_take(c, &t->world, e, texts);
     if (due_of(t, c) < c->link.due) {
@@ -382,6 +385,7 @@ struct shown {
     const struct tracker *t;
     track_call_fn *fn;
     void *arg;
+    uint32_t place;
 };
 
 static bool show(void *arg, const struct track_call *c)
@@ -389,19 +393,33 @@ static bool show(void *arg, const struct track_call *c)
     const struct shown *s = arg;
     struct call_record r;
     call_show(c, &s->t->world, false, &r);
+    r.place = s->place;
     s->fn(s->arg, &r);
     return true;
 }
 
+uint32_t tracker_places(const struct tracker *t)
+{
+    return t->used;
+}
+
+bool tracker_show_place(const struct tracker *t, uint32_t place, track_call_fn *fn, void *arg)
+{
+    if (place >= t->used || tracker_call(t, place)->messages == 0)
+        return false;
+    return show(&(struct shown){ t, fn, arg, place }, tracker_call(t, place));
+}
+
 void tracker_each(const struct tracker *t, track_call_fn *fn, void *arg)
 {
-    tracker_walk(t, show, &(struct shown){ t, fn, arg });
+    for (uint32_t i = 0; i < t->used; i++)
+        (void)tracker_show_place(t, i, fn, arg);
 }
 
 bool tracker_show(const struct tracker *t, uint64_t key, track_call_fn *fn, void *arg)
 {
     uint32_t number;
-    return find(t, key, &number) && show(&(struct shown){ t, fn, arg }, tracker_call(t, number));
+    return find(t, key, &number) && show(&(struct shown){ t, fn, arg, number }, tracker_call(t, number));
 }
 
 void tracker_stats(const struct tracker *t, struct track_stats *ret)
