@@ -16,6 +16,7 @@ enum filter_value_type {
     FILTER_USER,   /* user part of a URI; columns of users */
     FILTER_URI,    /* user, user@host or @host; columns in pairs: user, host */
     FILTER_COUNT,  /* number, or comparison with one */
+    FILTER_SPAN,   /* length of time, or comparison with one; columns of milliseconds */
     FILTER_STATUS, /* the same, and classes: 4xx */
     FILTER_ADDR,   /* address, network, port; columns in threes: octets, text, port */
     FILTER_SENDER, /* address or network; column of text */

@@ -4,6 +4,7 @@
 
 #include "base/near.h"
 #include "base/num.h"
+#include "base/when.h"
 #include "filter/glob.h"
 #include "filter/lex.h"
 #include "filter/value.h"
@@ -21,16 +22,32 @@ static bool is_star(struct hep_slice s)
     return s.len == 1 && s.ptr[0] == GLOB_STAR;
 }
 
-/* "486", ">=400", ">400", "<=399", "<400", "=486" */
-static bool read_comparison(struct hep_slice s, struct range *ret)
+/* A number as the column has it: of milliseconds "1500ms", "1.5s", "90", "2m", seconds where no unit is given. */
+static bool read_one(const struct value *v, struct hep_slice s, int64_t *ret)
 {
     uint64_t n;
+    int64_t us;
+    if (v->field->type == FILTER_SPAN) {
+        if (!when_duration((const char *)s.ptr, s.len, NUMBER_MAX * 1000, &us))
+            return false;
+        *ret = us / 1000;
+        return true;
+    }
+    if (!num_parse((const char *)s.ptr, s.len, (uint64_t)NUMBER_MAX, &n))
+        return false;
+    *ret = (int64_t)n;
+    return true;
+}
+
+/* "486", ">=400", ">400", "<=399", "<400", "=486" */
+static bool read_comparison(const struct value *value, struct hep_slice s, struct range *ret)
+{
+    int64_t v;
     char sign = s.len > 0 && strchr("<>=", s.ptr[0]) != NULL ? (char)s.ptr[0] : '\0';
     bool equal = sign == '=' || (sign != '\0' && s.len > 1 && s.ptr[1] == '=');
     s = value_from(s, sign == '\0' ? 0 : equal && sign != '=' ? 2 : 1);
-    if (!num_parse((const char *)s.ptr, s.len, (uint64_t)NUMBER_MAX, &n))
+    if (!read_one(value, s, &v))
         return false;
-    int64_t v = (int64_t)n;
     *ret = (struct range){ v, v };
     if (sign == '>')
         *ret = (struct range){ equal ? v : v + 1, NUMBER_MAX };
@@ -40,18 +57,15 @@ static bool read_comparison(struct hep_slice s, struct range *ret)
 }
 
 /* "400..499", "400..", "..499" */
-static bool read_between(struct hep_slice s, struct range *ret)
+static bool read_between(const struct value *v, struct hep_slice s, struct range *ret)
 {
-    uint64_t low = 0, high = (uint64_t)NUMBER_MAX;
+    *ret = (struct range){ 0, NUMBER_MAX };
     const uint8_t *dots = memmem(s.ptr, s.len, "..", 2);
     if (dots == NULL || s.len == 2)
         return false;
     size_t n = (size_t)(dots - s.ptr);
-    if ((n > 0 && !num_parse((const char *)s.ptr, n, (uint64_t)NUMBER_MAX, &low)) ||
-        (n + 2 < s.len && !num_parse((const char *)dots + 2, s.len - n - 2, (uint64_t)NUMBER_MAX, &high)))
-        return false;
-    *ret = (struct range){ (int64_t)low, (int64_t)high };
-    return true;
+    return (n == 0 || read_one(v, (struct hep_slice){ s.ptr, n }, &ret->low)) &&
+           (n + 2 == s.len || read_one(v, value_from(s, n + 2), &ret->high));
 }
 
 /* "4xx", "48*", "4*": digits, then signs for any digit; three digits in all. */
@@ -85,18 +99,19 @@ static size_t write_class(struct range r, char out[32])
 
 static struct hep_slice write_range(const struct value *v, struct range r)
 {
-    char out[32];
+    char out[64];
+    const char *unit = v->field->type == FILTER_SPAN ? "ms" : "";
     size_t n = v->field->type == FILTER_STATUS ? write_class(r, out) : 0;
     if (n == 0 && r.low == r.high)
-        n = num_format((uint64_t)r.low, out);
+        n = (size_t)snprintf(out, sizeof(out), "%lld%s", (long long)r.low, unit);
     else if (n == 0 && r.low <= 0 && r.high >= NUMBER_MAX)
         out[n++] = GLOB_STAR;
     else if (n == 0 && r.low > 0 && r.high < NUMBER_MAX)
-        n = (size_t)snprintf(out, sizeof(out), "%lld..%lld", (long long)r.low, (long long)r.high);
+        n = (size_t)snprintf(out, sizeof(out), "%lld%s..%lld%s", (long long)r.low, unit, (long long)r.high, unit);
     else if (n == 0 && r.low > 0)
-        n = (size_t)snprintf(out, sizeof(out), ">=%lld", (long long)r.low);
+        n = (size_t)snprintf(out, sizeof(out), ">=%lld%s", (long long)r.low, unit);
     else if (n == 0)
-        n = (size_t)snprintf(out, sizeof(out), "<=%lld", (long long)r.high);
+        n = (size_t)snprintf(out, sizeof(out), "<=%lld%s", (long long)r.high, unit);
     return (struct hep_slice){ filter_copy(v->f, out, n), n };
 }
 
@@ -106,6 +121,9 @@ static int bad_number(const struct value *v)
 {
     if (v->field->type == FILTER_STATUS)
         return filter_fail(v->err, v->at, "'%s' is a status such as 486, 4xx, 48x, >=400 or 400..499", v->field->name);
+    if (v->field->type == FILTER_SPAN)
+        return filter_fail(v->err, v->at, "'%s' is a length of time such as >60s, <=1500ms, 2m or 1s..3s",
+                           v->field->name);
     return filter_fail(v->err, v->at, "'%s' is a number such as 16, >=16, <16 or 1..5, up to %lld", v->field->name,
                        (long long)NUMBER_MAX);
 }
@@ -113,7 +131,7 @@ static int bad_number(const struct value *v)
 int value_number(const struct value *v, struct filter_node **ret, struct hep_slice *ret_text)
 {
     struct range r = { 0, NUMBER_MAX };
-    if (!is_star(v->pattern) && !read_comparison(v->pattern, &r) && !read_between(v->pattern, &r) &&
+    if (!is_star(v->pattern) && !read_comparison(v, v->pattern, &r) && !read_between(v, v->pattern, &r) &&
         !(v->field->type == FILTER_STATUS && read_class(v->pattern, &r)))
         return bad_number(v);
     if (r.low > r.high)
@@ -134,7 +152,7 @@ static const char *nearest_type(struct hep_slice s)
 {
     const char *found = NULL;
     size_t best = 3;
-    for (unsigned i = 0; i < 256 + RECORD_TABLES; i++) {
+    for (unsigned i = 0; i < 256 + RECORD_CALL; i++) {
         const char *name = i < 256 ? hep_type_name((uint8_t)i) : record_schema((enum record_table)(i - 256))->name;
         size_t d = name == NULL ? best : near_distance((const char *)s.ptr, s.len, name, strlen(name), best);
         if (d < best) {
@@ -174,7 +192,7 @@ int value_type(const struct value *v, struct filter_node **ret, struct hep_slice
         return value_no_memory(v);
     const char *text = (const char *)ret_text->ptr;
     int table = record_table_by_name(text, ret_text->len);
-    if (table >= 0 || is_star(*ret_text)) {
+    if ((table >= 0 && table != RECORD_CALL) || is_star(*ret_text)) {
         *ret = type_leaf(v, table, all);
         return *ret != NULL ? 0 : -1;
     }

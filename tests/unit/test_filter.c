@@ -483,6 +483,7 @@ static const char *example_of(const struct filter_field *field)
         [FILTER_USER] = "x",
         [FILTER_URI] = "x@y",
         [FILTER_COUNT] = "7",
+        [FILTER_SPAN] = "7000ms",
         [FILTER_STATUS] = "486",
         [FILTER_ADDR] = "10.0.0.1:5060",
         [FILTER_SENDER] = "::1",

@@ -223,16 +223,19 @@ static void test_room(void **state)
 static void test_table_sets(void **state)
 {
     (void)state;
-    enum { SIP = 1 << RECORD_SIP, MEDIA = 1 << RECORD_MEDIA, LOG = 1 << RECORD_LOG, OTHER = 1 << RECORD_OTHER };
+    enum { SIP = 1 << RECORD_SIP, MEDIA = 1 << RECORD_MEDIA, LOG = 1 << RECORD_LOG, OTHER = 1 << RECORD_OTHER, CALL = 1 << RECORD_CALL };
     static const struct {
         const char *text;
         unsigned tables;
     } cases[] = {
         { "", RECORD_TABLES_ALL },
-        { "corr:x", RECORD_TABLES_ALL },
-        { "type:*", RECORD_TABLES_ALL },
-        { "callid:x", SIP },
-        { "callid:x OR type:log", SIP | LOG },
+        { "ts:>1", RECORD_TABLES_ALL },
+        { "corr:x", RECORD_TABLES_MESSAGES },
+        { "type:*", RECORD_TABLES_MESSAGES },
+        { "callid:x", SIP | CALL },
+        { "callid:x OR type:log", SIP | LOG | CALL },
+        { "method:x", SIP },
+        { "state:x", CALL },
         { "type:rtcp", MEDIA },
         { "type:5", MEDIA },
         { "type:media", MEDIA },
