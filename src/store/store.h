@@ -19,6 +19,7 @@
 #include <stdint.h>
 #include <stdlib.h>
 
+#include "base/buf.h"
 #include "base/errmsg.h"
 #include "base/walpos.h"
 #include "filter/filter.h"
@@ -210,9 +211,30 @@ static inline bool store_columns_has(const struct store_columns *c, unsigned col
     return (c->bits[column / 64] >> column % 64 & 1) != 0;
 }
 
+/* ------------------------------------------------------------------------------------------------ live calls */
+
+/* Who has the calls that run: rows of table `call` that are not appended yet. */
+struct store_live {
+    /*
+     * Calls row() for each, until it returns other than 0, which ends it and is returned; then, before one of these is
+     * appended or another one begins to be, done(), whose result is returned.
+     */
+    int (*walk)(void *ctx, int (*row)(void *arg, const struct record *record), int (*done)(void *arg), void *arg);
+    void *ctx;
+};
+
+/* Which live calls a pin shall have: those that a scan with the same filter and times can find. */
+struct store_live_want {
+    const struct filter *filter; /* NULL: all */
+    int64_t from_us, to_us;      /* as in struct store_scan */
+};
+
 /* ------------------------------------------------------------------------------------------------ sealing */
 
 struct store_seal; /* what was cut and is not durable yet */
+
+/* Writes octets behind those before: 0 or a negative errno. */
+typedef int store_write_fn(void *to, const void *octets, size_t len);
 
 /* ------------------------------------------------------------------------------------------------ figures */
 
@@ -269,6 +291,17 @@ struct store_ops {
      */
     int (*seal_begin)(struct store *s, struct store_seal **ret);
     void (*seal_cut)(struct store *s, struct store_seal *seal, unsigned writer, const struct wal_position *position);
+
+    /*
+     * Octets of the caller's that belong to the seal, replacing those of the seal before: produce() writes them. They
+     * are on disk when it returns 0, and count with seal_end(). To be called before seal_end(); again after an error,
+     * and with it seal_cut() of writers without a log (position NULL), which may be cut several times.
+     */
+    int (*seal_state)(struct store *s, struct store_seal *seal,
+                      int (*produce)(void *arg, store_write_fn *write, void *to), void *arg, struct errmsg *err);
+    /* The octets of the last seal that had some, appended to *ret: 0; -ENOENT: none; -EUCLEAN: damaged; others. */
+    int (*state)(struct store *s, struct buf *ret);
+
     size_t (*seal_rows)(const struct store_seal *seal);
     size_t (*seal_positions)(const struct store_seal *seal, const struct wal_position **ret); /* those of seal_cut() */
     int (*seal_end)(struct store *s, struct store_seal *seal, uint64_t max_seq, struct errmsg *err);
@@ -280,6 +313,11 @@ struct store_ops {
 
     int (*pin)(struct store *s, struct store_pin **ret);
     void (*unpin)(struct store *s, struct store_pin *pin); /* NULL is fine */
+
+    /* Where live calls come from, until it is called with NULL; not while somebody pins. */
+    void (*live)(struct store *s, const struct store_live *live);
+    /* As pin(), with the live calls: each call is in it once, whether it runs or not. */
+    int (*pin_calls)(struct store *s, const struct store_live_want *want, struct store_pin **ret);
 
     /* 0, also when partial (scan->problem); negative: nothing could be done. */
     int (*scan)(struct store *s, struct store_pin *pin, struct store_scan *scan, struct errmsg *err);

@@ -34,14 +34,22 @@ static bool hold(struct store_follower *f, struct group *g, size_t at, bool left
     return true;
 }
 
+/* Calls are made of messages, and their numbers are those of their first ones. */
+static bool is_followed(const struct group *g)
+{
+    return (RECORD_TABLES_MESSAGES >> group_table(g) & 1) != 0;
+}
+
 /* At the beginning: behind the rows that are there. */
 static void begin_at(void *follower, struct group *g, uint64_t number)
 {
     struct store_follower *f = follower;
     size_t rows = group_rows(g);
+    f->begun = number;
+    if (!is_followed(g))
+        return;
     uint64_t last = rows > 0 ? (uint64_t)number_of(g, RECORD_COL_seq, rows - 1) : 0;
     f->max = last > f->max ? last : f->max;
-    f->begun = number;
     f->full = f->full || !hold(f, g, rows, false);
 }
 
@@ -51,7 +59,7 @@ static void take(void *follower, struct group *g, uint64_t number)
     struct store_follower *f = follower;
     if (number <= f->begun || f->full)
         return;
-    f->full = !hold(f, g, 0, false);
+    f->full = is_followed(g) && !hold(f, g, 0, false);
     if (!f->full)
         f->begun = number;
 }
@@ -64,7 +72,7 @@ static void leaves(void *watcher, struct group *g, uint64_t number)
             f->held[i].left = true;
             return;
         }
-    if (number > f->begun && !hold(f, g, 0, true))
+    if (number > f->begun && is_followed(g) && !hold(f, g, 0, true))
         f->passed += group_rows(g);
 }
 

@@ -22,6 +22,7 @@ struct lake {
     struct hot *hot;               /* NULL: read only */
     struct catalog *catalog;
     bool always_duck;        /* for tests and benchmarks: DuckDB does what the page reader could */
+    struct store_live live;  /* walk NULL: there are none */
     struct duck *duck;       /* NULL until the first scan needs it */
     struct duck *typed_duck; /* the same for what people typed */
     pthread_mutex_t lock;    /* of what is below */
@@ -42,6 +43,7 @@ struct store_pin {
     struct group **groups;
     size_t *rows;
     size_t group_count;
+    bool live_cut; /* there are more live calls than it has */
 };
 
 /* Counts under the lock: LAKE_COUNT(lake, seals, 1). */
@@ -54,6 +56,11 @@ struct store_pin {
 
 /* Tells the caller of lake_open(); path may be NULL. */
 void lake_event(const struct lake *lake, const char *what, const char *path, const char *text);
+
+/* As store_ops.pin; live.c: with the live calls. */
+int lake_pin(struct store *s, struct store_pin **ret);
+void lake_unpin(struct store *s, struct store_pin *pin);
+int lake_pin_calls(struct store *s, const struct store_live_want *want, struct store_pin **ret);
 
 /* scan.c, fetch.c, aggregate.c, typed.c, tend.c: behind store_ops. */
 int lake_scan(struct store *store, struct store_pin *pin, struct store_scan *s, struct errmsg *err);

@@ -12,6 +12,7 @@
 #include "store/lake/hot.h"
 #include "store/lake/internal.h"
 #include "store/lake/seal.h"
+#include "store/lake/state.h"
 
 #define HOT_LIMIT ((size_t)128 << 20)
 
@@ -62,7 +63,7 @@ static void pin_groups(void *arg)
         p->rc = hot_pin(pin->lake->hot, &pin->groups, &pin->rows, &pin->group_count);
 }
 
-static void unpin(struct store *s, struct store_pin *pin)
+void lake_unpin(struct store *s, struct store_pin *pin)
 {
     (void)s;
     if (pin == NULL)
@@ -75,7 +76,7 @@ static void unpin(struct store *s, struct store_pin *pin)
     free(pin);
 }
 
-static int pin(struct store *s, struct store_pin **ret)
+int lake_pin(struct store *s, struct store_pin **ret)
 {
     struct pinning p = { .pin = calloc(1, sizeof(*p.pin)) };
     if (p.pin == NULL)
@@ -89,6 +90,12 @@ static int pin(struct store *s, struct store_pin **ret)
     }
     *ret = p.pin;
     return 0;
+}
+
+static void set_live(struct store *s, const struct store_live *live)
+{
+    struct lake *lake = (struct lake *)s;
+    lake->live = live != NULL ? *live : (struct store_live){ .walk = NULL };
 }
 
 /* ------------------------------------------------------------------------------------------------ figures */
@@ -202,14 +209,18 @@ static const struct store_ops ops = {
     .pressed = pressed,
     .seal_begin = begin,
     .seal_cut = seal_cut,
+    .seal_state = seal_state,
+    .state = state_read,
     .seal_rows = seal_rows,
     .seal_positions = seal_positions,
     .seal_end = seal_end,
     .seal_free = seal_free,
     .tend = lake_tend,
     .retain = retain,
-    .pin = pin,
-    .unpin = unpin,
+    .pin = lake_pin,
+    .unpin = lake_unpin,
+    .live = set_live,
+    .pin_calls = lake_pin_calls,
     .scan = lake_scan,
     .fetch = lake_fetch,
     .span = lake_span,

@@ -292,6 +292,10 @@ static void finish(struct scan *c)
         scan_problem(c, text.text);
         c->rows_lost = c->total_lost = true;
     }
+    if (c->pin->live_cut && (s->tables & RECORD_TABLES_CALLS) != 0) {
+        scan_problem(c, "there are more live calls than one search looks at");
+        c->rows_lost = c->total_lost = true;
+    }
     s->rows_exact = !c->rows_lost && !c->top.failed;
     s->total_exact = s->total_wanted != STORE_TOTAL_NONE && !c->total_lost;
     s->refs = top_take(&c->top, &s->count);

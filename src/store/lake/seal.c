@@ -12,6 +12,7 @@
 #include "store/lake/group_internal.h"
 #include "store/lake/hot.h"
 #include "store/lake/outfile.h"
+#include "store/lake/state.h"
 
 /* A file to be written from some of the groups. */
 struct seal_file {
@@ -25,6 +26,8 @@ struct store_seal {
     struct wal_position positions[MANIFEST_POSITIONS_MAX];
     size_t position_count;
     size_t rows;
+    char state[MANIFEST_PATH_MAX]; /* of the caller's octets; empty: none */
+    uint64_t state_epoch;
     uint64_t epoch;        /* 0: nothing is planned yet */
     struct group **groups; /* borrowed from the list of hot rows */
     size_t group_count;
@@ -47,7 +50,7 @@ void seal_cut(struct store *s, struct store_seal *seal, unsigned writer, const s
 {
     struct lake *lake = (struct lake *)s;
     seal->rows += hot_cut(lake->hot, writer);
-    if (seal->position_count < MANIFEST_POSITIONS_MAX)
+    if (position != NULL && seal->position_count < MANIFEST_POSITIONS_MAX)
         seal->positions[seal->position_count++] = *position;
 }
 
@@ -141,7 +144,7 @@ static int plan(struct lake *lake, struct store_seal *seal)
         return -ENOMEM;
     }
     (void)split(seal, seal->files);
-    seal->epoch = manifest_next_epoch(lake->manifest);
+    seal->epoch = seal->state[0] != '\0' ? seal->state_epoch : manifest_next_epoch(lake->manifest);
     for (size_t i = 0; i < seal->file_count; i++) {
         const struct group *g = seal->files[i].groups[0];
         outfile_path(seal->files[i].path, g->table, g->hour, seal->epoch, lake->o.node, (unsigned)i + 1);
@@ -280,7 +283,7 @@ static bool is_empty(struct lake *lake, const struct store_seal *seal)
         for (size_t k = 0; k < n; k++)
             same += have[k].worker == seal->positions[i].worker && have[k].segment >= seal->positions[i].segment;
     manifest_unpin(pin);
-    return seal->file_count == 0 && same == seal->position_count;
+    return seal->file_count == 0 && seal->state[0] == '\0' && same == seal->position_count;
 }
 
 static int commit(struct lake *lake, const struct store_seal *seal, uint64_t max_seq, struct errmsg *err)
@@ -292,6 +295,7 @@ static int commit(struct lake *lake, const struct store_seal *seal, uint64_t max
         .add_count = seal->file_count,
         .positions = seal->positions,
         .position_count = seal->position_count,
+        .state = seal->state[0] != '\0' ? seal->state : NULL,
         .max_seq = max_seq,
         .visible = visible,
         .arg = lake->hot,
@@ -349,6 +353,22 @@ static bool use_reserve(const struct lake *lake)
     struct vfs_stat st;
     return vfs_join(path, lake->o.data_dir, "RESERVE") == 0 && vfs_stat(lake->vfs, path, &st) == 0 && st.size > 0 &&
            reserve_release(lake->vfs, lake->o.data_dir) == 0;
+}
+
+int seal_state(struct store *s, struct store_seal *seal, int (*produce)(void *arg, store_write_fn *write, void *to),
+               void *arg, struct errmsg *err)
+{
+    const struct lake *lake = (const struct lake *)s;
+    if (seal->epoch != 0)
+        return 0; /* it has been planned, with what was written then */
+    state_remove(lake, seal->state);
+    seal->state_epoch = manifest_next_epoch(lake->manifest);
+    int rc = state_write(lake, seal->state_epoch, produce, arg, seal->state, err);
+    if (is_full(rc) && use_reserve(lake))
+        rc = state_write(lake, seal->state_epoch, produce, arg, seal->state, err);
+    if (rc != 0)
+        seal->state[0] = '\0';
+    return rc;
 }
 
 int seal_end(struct store *s, struct store_seal *seal, uint64_t max_seq, struct errmsg *err)

@@ -13,6 +13,8 @@ int seal_begin(struct store *s, struct store_seal **ret);
 void seal_cut(struct store *s, struct store_seal *seal, unsigned writer, const struct wal_position *position);
 size_t seal_rows(const struct store_seal *seal);
 size_t seal_positions(const struct store_seal *seal, const struct wal_position **ret);
+int seal_state(struct store *s, struct store_seal *seal, int (*produce)(void *arg, store_write_fn *write, void *to),
+               void *arg, struct errmsg *err);
 int seal_end(struct store *s, struct store_seal *seal, uint64_t max_seq, struct errmsg *err);
 void seal_free(struct store_seal *seal);
 
