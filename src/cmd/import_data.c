@@ -148,7 +148,7 @@ static int open_store(struct to_data *d, unsigned writers, struct lake_start *st
         .vfs = d->vfs,
         .data_dir = d->o->data,
         .node = node_default(),
-        .writers = writers,
+        .writers = engine_store_writers(writers),
         .event = on_lake_event,
         .arg = d,
         .room = on_room,
@@ -159,6 +159,7 @@ static int open_store(struct to_data *d, unsigned writers, struct lake_start *st
 /* Nothing is synced before it is sealed: the input is still there, should the power go. */
 static int open_engine(struct to_data *d, unsigned writers, const struct lake_start *start, struct errmsg *err)
 {
+    const struct track_options track = { 0 };
     const struct engine_options o = {
         .vfs = d->vfs,
         .data_dir = d->o->data,
@@ -170,6 +171,7 @@ static int open_engine(struct to_data *d, unsigned writers, const struct lake_st
         .from_count = start->position_count,
         .max_seq = start->max_seq,
         .wal_mode = WAL_OFF,
+        .track = &track,
         .event = on_engine_event,
         .arg = d,
     };

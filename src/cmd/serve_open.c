@@ -79,11 +79,13 @@ static struct store_retention retention_of(const struct conf *c)
         .days = { [RECORD_SIP] = c->retention_sip_days,
                   [RECORD_MEDIA] = c->retention_media_days,
                   [RECORD_LOG] = c->retention_log_days,
-                  [RECORD_OTHER] = c->retention_other_days },
+                  [RECORD_OTHER] = c->retention_other_days,
+                  [RECORD_CALL] = c->retention_call_days },
         .octets = { [RECORD_SIP] = c->retention_sip_bytes,
                     [RECORD_MEDIA] = c->retention_media_bytes,
                     [RECORD_LOG] = c->retention_log_bytes,
-                    [RECORD_OTHER] = c->retention_other_bytes },
+                    [RECORD_OTHER] = c->retention_other_bytes,
+                    [RECORD_CALL] = c->retention_call_bytes },
         .disk_percent = (unsigned)c->retention_disk,
     };
 }
@@ -93,6 +95,19 @@ static struct record_options record_of(const struct conf *c)
     return (struct record_options){ .clock_window_us = (int64_t)c->hep_clock_window_us,
                                     .headers = c->search_headers.items,
                                     .header_count = c->search_headers.count };
+}
+
+static uint32_t seconds(uint64_t us)
+{
+    return (uint32_t)((us + 999999) / 1000000);
+}
+
+static struct track_options track_of(const struct conf *c)
+{
+    return (struct track_options){ .max_calls = (uint32_t)c->calls_max,
+                                   .linger_s = seconds(c->calls_linger_us),
+                                   .ring_s = seconds(c->calls_ring_us),
+                                   .idle_s = seconds(c->calls_idle_us) };
 }
 
 /* What the configuration says for ingest, in its own words; the texts are those of the configuration or in here. */
@@ -162,7 +177,7 @@ static int open_store(struct server *s, struct lake_start *start, struct errmsg 
         .vfs = s->vfs,
         .data_dir = c->data,
         .node = node_of(c),
-        .writers = s->writers,
+        .writers = engine_store_writers(s->writers),
         .hot_limit = hot_limit(c),
         .zstd_level = (int)c->seal_compression,
         .retention = retention_of(c),
@@ -183,6 +198,7 @@ static int open_engine(struct server *s, const struct lake_start *start, struct 
         [CONF_WAL_INTERVAL] = WAL_INTERVAL, [CONF_WAL_ALWAYS] = WAL_ALWAYS, [CONF_WAL_OFF] = WAL_OFF
     };
     const struct conf *c = s->conf;
+    const struct track_options track = track_of(c);
     const struct engine_options o = {
         .vfs = s->vfs,
         .data_dir = c->data,
@@ -197,6 +213,7 @@ static int open_engine(struct server *s, const struct lake_start *start, struct 
         .wal_interval_us = c->wal_interval_us,
         .seal_interval_us = c->seal_interval_us,
         .record = record_of(c),
+        .track = &track,
         .event = on_engine_event,
         .arg = s,
     };

@@ -232,6 +232,23 @@ static void metrics_of_listener(void *arg, const struct ingest_listener *l)
         metrics_sample(arg, "listener_kernel_drops_total", labels, l->info.kernel_drops);
 }
 
+static const struct metrics_row call_rows[] = {
+    ROW(engine_figures, calls.live, GAUGE, "calls_live", "calls that run"),
+    ROW(engine_figures, calls.calls, COUNTER, "calls_total", "calls that began"),
+    ROW(engine_figures, calls.ended, COUNTER, "calls_ended_total", "calls that are over"),
+    ROW(engine_figures, calls.evicted, COUNTER, "calls_evicted_total", "calls written out early for want of room"),
+    ROW(engine_figures, calls.events, COUNTER, "call_messages_total", "messages that were looked at for calls"),
+    ROW(engine_figures, calls.strays, COUNTER, "call_messages_stray_total", "of these: of no call"),
+    ROW(engine_figures, calls.no_memory, COUNTER, "call_messages_lost_total",
+        "messages or texts that calls lack for want of memory"),
+    ROW(engine_figures, calls_not_kept, COUNTER, "calls_lost_total", "records of calls for which there was no memory"),
+    ROW(engine_figures, call_waits, COUNTER, "call_waits_total", "times that receiving waited for calls"),
+    ROW(engine_figures, calls.octets, GAUGE, "calls_bytes", "memory of the calls that run"),
+    ROW(engine_figures, calls_octets, GAUGE, "calls_saved_bytes", "what the last seal kept of them"),
+    ROW_US(engine_figures, calls_cpu_us, COUNTER, "calls_thread_cpu_seconds_total", "CPU time of following calls"),
+    { NULL, METRICS_COUNTER, NULL, 0, false },
+};
+
 static void metrics_of_engine(struct server *s, struct buf *out)
 {
     struct engine_figures e;
@@ -245,6 +262,7 @@ static void metrics_of_engine(struct server *s, struct buf *out)
                     e.cpu_us[0]);
     metrics_seconds(out, "tend_thread_cpu_seconds_total", METRICS_COUNTER,
                     "CPU time of the thread that merges and retires files", e.cpu_us[1]);
+    metrics_table(out, call_rows, &e);
 }
 
 static void metrics_of_process(struct buf *out)

@@ -89,6 +89,15 @@
     K(seal_compression, "seal.compression", NUMBER, "1", 1, 9, NULL, RESTART, \
       "level of zstd: a higher one saves some space and costs much time") \
     \
+    K(calls_max, "calls.max", NUMBER, "1000000", 1000, 16000000, NULL, RESTART, \
+      "calls that run at the same time; beyond it the longest silent one is written out") \
+    K(calls_linger_us, "calls.linger", DURATION, "60s", CONF_SEC(1), CONF_SEC(3600), NULL, RESTART, \
+      "from the end of a call until it is written out") \
+    K(calls_ring_us, "calls.ring", DURATION, "15m", CONF_SEC(60), CONF_DAYS(1), NULL, RESTART, \
+      "silence after which a call that was not answered is over") \
+    K(calls_idle_us, "calls.idle", DURATION, "12h", CONF_SEC(60), CONF_DAYS(7), NULL, RESTART, \
+      "silence after which an answered call is over") \
+    \
     F("days", "N", retention_days, "retention.days", NUMBER, "30", 0, 36500, NULL, RELOAD, \
       "days that messages are kept; 0: no limit") \
     K(retention_bytes, "retention.bytes", SIZE, "0", 0, CONF_PIB(1), NULL, RELOAD, \
@@ -103,6 +112,10 @@
       "the same for RTCP and quality reports") \
     K(retention_media_bytes, "retention.media.bytes", SIZE, "inherit", 0, CONF_PIB(1), "inherit", RELOAD, \
       "the same for RTCP and quality reports") \
+    K(retention_call_days, "retention.call.days", NUMBER, "inherit", 0, 36500, "inherit", RELOAD, \
+      "the same for records of calls") \
+    K(retention_call_bytes, "retention.call.bytes", SIZE, "inherit", 0, CONF_PIB(1), "inherit", RELOAD, \
+      "the same for records of calls") \
     K(retention_log_days, "retention.log.days", NUMBER, "inherit", 0, 36500, "inherit", RELOAD, \
       "the same for log lines") \
     K(retention_log_bytes, "retention.log.bytes", SIZE, "inherit", 0, CONF_PIB(1), "inherit", RELOAD, \

@@ -86,9 +86,14 @@ static enum sink_result append(void *ctx, unsigned writer, const struct sink_fra
         press(e);
         return SINK_FULL;
     }
+    bool event = e->calls != NULL && calls_prepare(e->calls, writer, record);
     pthread_mutex_lock(&w->lock);
     enum sink_result rc = append_both(e, writer, frame, record, ret_seq);
+    if (rc == SINK_OK && event)
+        w->event_seq = *ret_seq;
     pthread_mutex_unlock(&w->lock);
+    if (rc == SINK_OK && event)
+        calls_push(e->calls, writer, *ret_seq);
     look(e, w);
     return rc;
 }

@@ -68,6 +68,8 @@ static int replay_record(void *arg, const struct wal_record *log, unsigned worke
     record_make(rp->reader, &frame, &msg, &record);
     record.seq = log->seq;
     e->replayed++;
+    if (e->calls != NULL)
+        calls_replay(e->calls, worker, &record);
     /* Beyond the limit, too: it was in memory before. */
     return e->store->ops->append(e->store, worker, &record);
 }
@@ -100,6 +102,25 @@ static int replay(struct engine *e, struct errmsg *err)
     int rc = wal_replay(&options, &e->replay, err);
     record_reader_free(rp.reader);
     return rc;
+}
+
+/* ------------------------------------------------------------------------------------------------ calls */
+
+static int open_calls(struct engine *e, struct errmsg *err)
+{
+    if (e->o.track == NULL)
+        return 0;
+    struct errmsg lost = { "" };
+    const struct calls_options o = {
+        .store = e->store, .writers = e->o.writers, .track = *e->o.track, .no_thread = e->o.no_threads
+    };
+    int rc = calls_open(&e->calls, &o, err);
+    if (rc != 0)
+        return rc;
+    rc = calls_load(e->calls, &lost);
+    if (rc != 0)
+        engine_event(e, true, "%s", lost.text);
+    return rc == -ENOMEM ? rc : 0;
 }
 
 /* ------------------------------------------------------------------------------------------------ open and close */
@@ -188,6 +209,7 @@ static void release(struct engine *e)
     pthread_mutex_destroy(&e->seal_lock);
     pthread_mutex_destroy(&e->lock);
     pthread_cond_destroy(&e->wake);
+    calls_free(e->calls);
     free(e);
 }
 
@@ -202,13 +224,19 @@ int engine_open(struct engine **ret, const struct engine_options *options, struc
         return -ENOMEM;
     }
     init(e, options);
-    rc = replay(e, err);
+    rc = open_calls(e, err);
+    if (rc == 0)
+        rc = replay(e, err);
     if (rc == 0)
         rc = open_log(e, err);
+    if (rc == 0 && e->calls != NULL)
+        rc = calls_start(e->calls);
     if (rc == 0 && !e->o.no_threads)
         rc = engine_threads_start(e);
     if (rc != 0) {
         engine_threads_stop(e);
+        if (e->calls != NULL)
+            calls_stop(e->calls);
         (void)wal_close(e->wal);
         release(e);
         return rc;
@@ -224,6 +252,8 @@ int engine_close(struct engine *e, struct errmsg *err)
     if (e == NULL)
         return 0;
     engine_threads_stop(e);
+    if (e->calls != NULL)
+        calls_stop(e->calls);
     int rc = engine_seal(e, err);
     int rc1 = wal_close(e->wal);
     if (rc == 0 && rc1 != 0)
@@ -256,6 +286,20 @@ uint64_t engine_sealed_us_ago(struct engine *e)
     return engine_now_us() - at;
 }
 
+static void call_figures(struct engine *e, struct engine_figures *ret)
+{
+    struct calls_figures f;
+    if (e->calls == NULL)
+        return;
+    calls_figures(e->calls, &f);
+    ret->tracks = true;
+    ret->calls = f.track;
+    ret->call_waits = f.waits;
+    ret->calls_not_kept = f.not_kept;
+    ret->calls_octets = f.state_octets;
+    ret->calls_cpu_us = f.cpu_us;
+}
+
 void engine_figures(struct engine *e, struct engine_figures *ret)
 {
     *ret = (struct engine_figures){ .replay = e->replay, .replayed = e->replayed, .replay_bad = e->replay_bad };
@@ -266,6 +310,7 @@ void engine_figures(struct engine *e, struct engine_figures *ret)
     ret->not_kept = atomic_load(&e->not_kept);
     ret->wal_error = wal_error(e->wal);
     ret->sealed_us_ago = engine_sealed_us_ago(e);
+    call_figures(e, ret);
     pthread_mutex_lock(&e->lock);
     ret->seal_failures = e->seal_failures;
     ret->cpu_us[0] = e->cpu_us[0];

@@ -16,6 +16,7 @@
 #include "record/reader.h"
 #include "record/sink.h"
 #include "store/store.h"
+#include "track/track.h"
 #include "wal/wal.h"
 
 /* A zero means the default in brackets. Everything pointed at must live as long as the engine. */
@@ -37,6 +38,8 @@ struct engine_options {
     uint64_t tend_interval_us; /* between looks for what to merge and retire, while there is nothing [5 s] */
     bool no_threads;           /* nothing happens but in engine_seal() and engine_tend(): for tests, imports */
     struct record_options record;
+    const struct track_options *track; /* limits of calls; on_call is ignored. NULL: calls are not tracked. With them
+                                          the store has to be opened with one more writer, engine_store_writers() */
 
     /* What may want to be logged: failures and recoveries of sealing, losses found at replay. Any thread; short. */
     void (*event)(void *arg, bool error, const char *text);
@@ -50,6 +53,9 @@ struct engine;
  * have a writer that consumes it. Negative errno if the directory cannot be read.
  */
 int engine_writers(const struct vfs *vfs, const char *wal_dir, unsigned wanted);
+
+/* Writers that the store has to be opened with, for an engine of so many that tracks calls. */
+#define engine_store_writers(writers) ((writers) + 1)
 
 /*
  * Replays the log into the store and opens it for writing. 0, or a negative errno with a text; -EINVAL if the log is of
@@ -95,6 +101,13 @@ struct engine_figures {
     uint64_t sealed_us_ago;   /* since the last seal that worked, or the start */
     uint64_t cpu_us[2];       /* CPU time of the sealing and the tending thread */
     struct errmsg seal_error; /* of the last failure; empty after a success */
+
+    bool tracks;              /* calls: else what follows is 0 */
+    struct track_stats calls; /* those of imports included */
+    uint64_t call_waits;      /* times that a receiving thread waited for calls to be taken */
+    uint64_t calls_not_kept;  /* rows of calls that memory could not take */
+    uint64_t calls_octets;    /* that the last seal kept of live calls */
+    uint64_t calls_cpu_us;
 };
 void engine_figures(struct engine *e, struct engine_figures *ret);
 

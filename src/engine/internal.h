@@ -5,11 +5,13 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
+#include "engine/calls.h"
 #include "engine/engine.h"
 
 /* A receiving thread's side. The lock makes "into the log and into the store" one step for the cut of a seal. */
 struct engine_writer {
     pthread_mutex_t lock;
+    uint64_t event_seq;     /* of the last row that matters to a call */
     uint64_t unlogged_from; /* at most the numbers of rows that the log refused and that are not cut yet; 0: none */
     unsigned until_look;    /* appends until the store is asked whether it is pressed */
     _Atomic(sink_wake_fn *) wake;
@@ -23,16 +25,19 @@ struct engine {
     struct store *store;
     struct wal *wal;
     struct engine_writer writers[WAL_WRITERS_MAX];
+    struct calls *calls; /* NULL: none */
 
     atomic_bool pressed;            /* as of the last look */
     _Atomic uint64_t sealed_seq;    /* every number up to this one is sealed */
     _Atomic uint64_t unlogged_from; /* lowest number of unlogged rows that are not durable; UINT64_MAX: none */
     _Atomic uint64_t unlogged, not_kept;
 
-    pthread_mutex_t seal_lock;  /* one seal at a time, and what follows */
-    struct store_seal *pending; /* cut, not durable yet: the last seal_end() failed */
-    uint64_t pending_seq;       /* every number up to this one is durable with it; 0: a writer was not cut */
-    int cut_error;              /* why */
+    pthread_mutex_t seal_lock;            /* one seal at a time, and what follows */
+    struct store_seal *pending;           /* cut, not durable yet: the last seal_end() failed */
+    uint64_t pending_seq;                 /* every number up to this one is durable with it; 0: a writer was not cut */
+    int cut_error;                        /* why */
+    uint64_t cut_events[WAL_WRITERS_MAX]; /* event_seq of each writer at the cut */
+    bool calls_kept;                      /* in `pending` */
 
     pthread_mutex_t lock; /* of what follows */
     pthread_cond_t wake;

@@ -48,6 +48,7 @@ static int cut_writer(struct engine *e, struct store_seal *seal, unsigned i)
     int rc = rotate(e, i, &position);
     if (rc == 0) {
         e->store->ops->seal_cut(e->store, seal, i, &position);
+        e->cut_events[i] = w->event_seq;
         w->unlogged_from = 0;
     }
     pthread_mutex_unlock(&w->lock);
@@ -73,6 +74,7 @@ static int begin(struct engine *e)
         return rc;
     }
     e->pending = seal;
+    e->calls_kept = false;
     e->pending_seq = rc == 0 ? upto : 0;
     return 0;
 }
@@ -119,6 +121,12 @@ static void sealed(struct engine *e)
 static int seal_once(struct engine *e, struct errmsg *err)
 {
     int rc = e->pending == NULL ? begin(e) : 0;
+    if (rc == 0 && e->calls != NULL && !e->calls_kept) {
+        rc = calls_seal(e->calls, e->pending, e->cut_events, err);
+        if (rc != 0)
+            return rc;
+        e->calls_kept = true;
+    }
     if (rc == 0) {
         rc = e->store->ops->seal_end(e->store, e->pending, wal_reserve_seq(e->wal, 0) - 1, err);
         if (rc != 0)

@@ -1,0 +1,17 @@
+/* A call as the tracker knows it -> a row of table `call`. */
+#ifndef ENGINE_CALL_ROW_H
+#define ENGINE_CALL_ROW_H
+
+#include "record/record.h"
+#include "track/track.h"
+
+/* Room for texts that are put together. */
+struct call_row_texts {
+    char flags[256], signalling[64];
+};
+
+/* Slices point into the call and the texts. `now_us`: when it is written. */
+void call_row_make(const struct call_record *call, enum record_source source, int64_t now_us,
+                   struct call_row_texts *texts, struct record *ret);
+
+#endif

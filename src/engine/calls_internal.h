@@ -1,0 +1,74 @@
+/* What the files about calls share. */
+#ifndef ENGINE_CALLS_INTERNAL_H
+#define ENGINE_CALLS_INTERNAL_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "base/spsc.h"
+#include "engine/call_row.h"
+#include "engine/calls.h"
+
+#define CALLS_SOURCES 2 /* enum record_source: what is imported has clocks of its own */
+
+/* From a receiving thread to ours. */
+struct calls_message {
+    struct track_event event;
+    int64_t now_us; /* the clock of its source */
+    uint8_t source; /* enum record_source */
+};                  /* texts follow, packed */
+
+struct calls_lane {
+    struct spsc ring;
+    struct calls_message message; /* prepared */
+    struct buf texts;
+    _Atomic uint64_t waits;
+    _Atomic uint64_t taken; /* number of the last event that is in the trackers */
+};
+
+/* Somebody looks at all calls. */
+struct calls_walk {
+    bool active;
+    unsigned source; /* calls of sources before this one, and of it before this place, were looked at */
+    uint32_t place;
+    int (*row)(void *arg, const struct record *record);
+    void *arg;
+    int rc;
+};
+
+/* The row of a call that ended during a walk. */
+struct calls_row {
+    struct calls_row *next;
+    struct record record;
+    uint8_t octets[];
+};
+
+struct calls {
+    struct calls_options o;
+    uint64_t seed;
+    struct calls_lane *lanes;
+
+    pthread_mutex_t walk_lock; /* one walk, or seal, at a time; before `lock` */
+    pthread_mutex_t lock;      /* of what follows, and of the store's writer */
+    struct tracker *of[CALLS_SOURCES];
+    unsigned source; /* of the tracker at work, for those that it hands out */
+    struct calls_walk walk;
+    struct calls_row *ended, **ended_end;
+    int64_t now_us;      /* wall time, as of the last turn */
+    int64_t imported_us; /* monotonic; when the last event of an import came */
+    uint64_t not_kept, state_octets, cpu_us;
+    bool changed; /* since the last seal kept them */
+
+    pthread_t thread;
+    bool runs;
+    atomic_bool stop;
+};
+
+/* Under the lock. */
+void calls_append(struct calls *c, const struct record *record);
+void calls_append_ended(struct calls *c);
+
+/* store_live.walk */
+int calls_look(void *calls, int (*row)(void *arg, const struct record *record), int (*done)(void *arg), void *arg);
+
+#endif

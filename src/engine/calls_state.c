@@ -1,0 +1,201 @@
+/*
+ * What a seal keeps of the calls that run, little-endian:
+ *
+ *     0 magic "hccalls1"   8 seed   16 number of writers (4)   20 last event of each (8 each)
+ *     then of network and import the octets of the tracker in pieces: length (4), octets; the last one has length 0
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "base/le.h"
+#include "engine/calls_internal.h"
+
+static const uint8_t magic[8] = "hccalls1";
+
+/* ------------------------------------------------------------------------------------------------ keeping */
+
+struct keeping {
+    struct calls *c;
+    struct store_seal *seal;
+    store_write_fn *write;
+    void *to;
+    int rc;
+    uint64_t octets;
+};
+
+static void put(struct keeping *k, const void *octets, size_t len)
+{
+    if (k->rc == 0 && len > 0)
+        k->rc = k->write(k->to, octets, len);
+    k->octets += len;
+}
+
+static bool put_piece(void *arg, const uint8_t *p, size_t len)
+{
+    struct keeping *k = arg;
+    uint8_t head[4];
+    if (len == 0) /* would look like the end */
+        return true;
+    le32_put(head, (uint32_t)len);
+    put(k, head, sizeof(head));
+    put(k, p, len);
+    return k->rc == 0;
+}
+
+static void put_head(struct keeping *k)
+{
+    const struct calls *c = k->c;
+    uint8_t number[8];
+    put(k, magic, sizeof(magic));
+    le64_put(number, c->seed);
+    put(k, number, 8);
+    le32_put(number, c->o.writers);
+    put(k, number, 4);
+    for (unsigned i = 0; i < c->o.writers; i++) {
+        le64_put(number, atomic_load(&c->lanes[i].taken));
+        put(k, number, 8);
+    }
+}
+
+/* Rows of calls until now are in the seal, all others in the octets. */
+static int keep(void *arg, store_write_fn *write, void *to)
+{
+    static const uint8_t end[4];
+    struct keeping *k = arg;
+    struct calls *c = k->c;
+    k->write = write;
+    k->to = to;
+    k->rc = 0;
+    k->octets = 0;
+    pthread_mutex_lock(&c->walk_lock);
+    pthread_mutex_lock(&c->lock);
+    c->o.store->ops->seal_cut(c->o.store, k->seal, c->o.writers, NULL);
+    put_head(k);
+    for (unsigned i = 0; i < CALLS_SOURCES && k->rc == 0; i++) {
+        if (!tracker_save_to(c->of[i], put_piece, k) && k->rc == 0)
+            k->rc = -ENOMEM;
+        put(k, end, sizeof(end));
+    }
+    if (k->rc == 0) {
+        c->changed = false;
+        c->state_octets = k->octets;
+    }
+    pthread_mutex_unlock(&c->lock);
+    pthread_mutex_unlock(&c->walk_lock);
+    return k->rc;
+}
+
+static void wait_for(const struct calls *c, const uint64_t *upto)
+{
+    const struct timespec pause = { .tv_nsec = 500000 };
+    for (unsigned i = 0; i < c->o.writers; i++)
+        while (c->runs && atomic_load_explicit(&c->lanes[i].taken, memory_order_acquire) < upto[i])
+            (void)nanosleep(&pause, NULL);
+}
+
+int calls_seal(struct calls *c, struct store_seal *seal, const uint64_t *upto, struct errmsg *err)
+{
+    struct keeping k = { .c = c, .seal = seal };
+    wait_for(c, upto);
+    pthread_mutex_lock(&c->lock);
+    bool changed = c->changed;
+    pthread_mutex_unlock(&c->lock);
+    if (!changed)
+        return 0;
+    int rc = c->o.store->ops->seal_state(c->o.store, seal, keep, &k, err);
+    if (rc != 0) {
+        pthread_mutex_lock(&c->lock);
+        c->changed = true;
+        pthread_mutex_unlock(&c->lock);
+    }
+    return rc;
+}
+
+/* ------------------------------------------------------------------------------------------------ bringing back */
+
+/* Joins the pieces of one tracker where they lie. NULL: they are none. */
+static const uint8_t *join(struct buf *b, size_t *at, size_t *ret_len)
+{
+    size_t start = *at, end = *at;
+    for (;;) {
+        if (b->len - *at < 4)
+            return NULL;
+        size_t len = le32_load(b->ptr + *at);
+        *at += 4;
+        if (len == 0)
+            break;
+        if (b->len - *at < len)
+            return NULL;
+        memmove(b->ptr + end, b->ptr + *at, len);
+        end += len;
+        *at += len;
+    }
+    *ret_len = end - start;
+    return b->ptr + start;
+}
+
+static int load_trackers(struct calls *c, struct buf *b, size_t at, struct errmsg *err)
+{
+    int rc = 0;
+    for (unsigned i = 0; i < CALLS_SOURCES && rc == 0; i++) {
+        size_t len = 0;
+        const uint8_t *p = join(b, &at, &len);
+        if (p == NULL)
+            return (void)errmsg_set(err, "damaged"), -EINVAL;
+        c->source = i;
+        rc = tracker_load(c->of[i], p, len, err);
+    }
+    return rc;
+}
+
+/* What was loaded before something turned out to be damaged is of no use. */
+static int begin_anew(struct calls *c)
+{
+    for (unsigned i = 0; i < CALLS_SOURCES; i++) {
+        tracker_free(c->of[i]);
+        c->of[i] = tracker_new(&c->o.track);
+        if (c->of[i] == NULL)
+            return -ENOMEM;
+    }
+    return 0;
+}
+
+static int load(struct calls *c, struct buf *b, struct errmsg *err)
+{
+    size_t at = sizeof(magic) + 12;
+    if (b->len < at || memcmp(b->ptr, magic, sizeof(magic)) != 0)
+        return (void)errmsg_set(err, "not of this version"), -EINVAL;
+    uint64_t seed = le64_load(b->ptr + 8);
+    uint32_t writers = le32_load(b->ptr + 16);
+    if (writers > (b->len - at) / 8)
+        return (void)errmsg_set(err, "damaged"), -EINVAL;
+    int rc = load_trackers(c, b, at + 8 * (size_t)writers, err);
+    if (rc != 0)
+        return rc;
+    c->seed = seed;
+    /* Of writers that are no more nothing is in the log that was not sealed with them (engine_writers()). */
+    for (unsigned i = 0; i < writers && i < c->o.writers; i++)
+        atomic_store(&c->lanes[i].taken, le64_load(b->ptr + at + 8 * (size_t)i));
+    return 0;
+}
+
+int calls_load(struct calls *c, struct errmsg *err)
+{
+    struct buf b;
+    struct errmsg why = { "" };
+    if (c->o.store->ops->state == NULL)
+        return 0;
+    buf_init(&b, SIZE_MAX);
+    int rc = c->o.store->ops->state(c->o.store, &b);
+    if (rc == 0)
+        rc = load(c, &b, &why);
+    else
+        (void)errmsg_set(&why, "%s", strerror(-rc));
+    buf_free(&b);
+    if (rc == 0 || rc == -ENOENT)
+        return 0;
+    (void)errmsg_set(err, "calls that ran are lost, what comes of them begins anew: %s", why.text);
+    return begin_anew(c) == 0 ? rc : -ENOMEM;
+}
