@@ -298,6 +298,7 @@ bool api_in_turn(struct api_request *r, struct api_reply *reply,
                  int (*run)(void *arg, const atomic_bool *cancel, bool *ret_timed_out, struct errmsg *err), void *arg);
 
 void api_get_search(struct api_request *r, struct api_reply *reply);
+void api_get_calls(struct api_request *r, struct api_reply *reply);
 void api_get_live(struct api_request *r, struct api_reply *reply);
 void api_get_flow(struct api_request *r, struct api_reply *reply);
 void api_get_message(struct api_request *r, struct api_reply *reply);

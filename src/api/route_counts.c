@@ -20,10 +20,22 @@ static bool take_budget(struct api_request *r, struct api_reply *reply, int64_t 
     return true;
 }
 
-static bool take_by(struct api_reply *reply, const char *param, const char *name, struct counts_by *ret)
+/* What is counted: messages, or calls. */
+static bool take_of(struct api_request *r, struct api_reply *reply, unsigned *ret)
+{
+    static const char *const words[] = { "messages", "calls", NULL };
+    unsigned of = 0;
+    if (!api_param_word(r, reply, "of", words, &of))
+        return false;
+    *ret = of == 1 ? RECORD_TABLES_CALLS : RECORD_TABLES_MESSAGES;
+    return true;
+}
+
+static bool take_by(struct api_reply *reply, unsigned tables, const char *param, const char *name,
+                    struct counts_by *ret)
 {
     struct errmsg err = { "" };
-    return counts_by_parse(ret, name, strlen(name), &err) == 0 ||
+    return counts_by_parse(ret, tables, name, strlen(name), &err) == 0 ||
            api_problem_at(reply, param, SIZE_MAX, "%s", err.text);
 }
 
@@ -44,7 +56,7 @@ static bool take_counts_by(struct api_request *r, struct api_reply *reply, struc
     const char *by = api_param(r, "by");
     if (by == NULL || by[0] == '\0')
         return true;
-    if (!take_by(reply, "by", by, &c->by))
+    if (!take_by(reply, c->o.tables, "by", by, &c->by))
         return false;
     c->o.by = &c->by;
     return c->by.count == 1 ||
@@ -65,9 +77,9 @@ static bool take_interval(struct api_request *r, struct api_reply *reply, struct
 static bool take_counts_params(struct api_request *r, struct api_reply *reply, struct counting *c)
 {
     uint64_t top = TOP_DEFAULT;
-    if (!api_param_filter(r, reply, &c->filter) || !api_param_window(r, reply, &c->o.from_us, &c->o.to_us) ||
-        !take_interval(r, reply, c) || !take_counts_by(r, reply, c) ||
-        !api_param_number(r, reply, "top", 1, COUNTS_TOP_MAX, &top))
+    if (!take_of(r, reply, &c->o.tables) || !api_param_filter(r, reply, &c->filter) ||
+        !api_param_window(r, reply, &c->o.from_us, &c->o.to_us) || !take_interval(r, reply, c) ||
+        !take_counts_by(r, reply, c) || !api_param_number(r, reply, "top", 1, COUNTS_TOP_MAX, &top))
         return false;
     c->o.filter = c->filter;
     c->o.top = (size_t)top;
@@ -126,8 +138,8 @@ static bool take_values_params(struct api_request *r, struct api_reply *reply, s
     const char *field = api_param(r, "field");
     if (field == NULL || field[0] == '\0')
         return api_problem_at(reply, "field", SIZE_MAX, "the name of a column or field is needed");
-    if (!take_by(reply, "field", field, &l->by) || !api_param_filter(r, reply, &l->filter) ||
-        !api_param_window(r, reply, &l->o.from_us, &l->o.to_us) ||
+    if (!take_of(r, reply, &l->o.tables) || !take_by(reply, l->o.tables, "field", field, &l->by) ||
+        !api_param_filter(r, reply, &l->filter) || !api_param_window(r, reply, &l->o.from_us, &l->o.to_us) ||
         !api_param_number(r, reply, "limit", 1, COUNTS_VALUES_MAX, &limit))
         return false;
     l->o.by = &l->by;

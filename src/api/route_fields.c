@@ -16,6 +16,7 @@ static const struct kind {
     [FILTER_USER] = { "user", "+4930*" },
     [FILTER_URI] = { "uri", "+4930*@example.com" },
     [FILTER_COUNT] = { "number", ">=16" },
+    [FILTER_SPAN] = { "duration", ">60s" },
     [FILTER_STATUS] = { "status", "4xx" },
     [FILTER_ADDR] = { "address", "10.0.0.0/8" },
     [FILTER_SENDER] = { "network", "192.0.2.0/24" },
@@ -46,6 +47,18 @@ static void put_aliases(struct buf *out, const struct filter_field *f)
     buf_putc(out, ']');
 }
 
+static bool is_of(const struct filter_field *f, unsigned tables)
+{
+    struct filter_word column;
+    for (const char *words = f->columns; filter_word_next(&words, &column);)
+        for (unsigned t = 0; t < RECORD_TABLES; t++) {
+            int c = record_column_by_name((enum record_table)t, column.ptr, column.len);
+            if ((tables >> t & 1) != 0 && c >= 0 && !record_column_empty((enum record_table)t, (unsigned)c))
+                return true;
+        }
+    return false;
+}
+
 static void put_field(struct buf *out, const struct filter_field *f)
 {
     struct kind kind = kind_of(f);
@@ -60,8 +73,10 @@ static void put_field(struct buf *out, const struct filter_field *f)
     json_out_text(out, f->help);
     const char *name = f->type == FILTER_HEADER ? "header.X-Foo" : f->name;
     buf_printf(out, ",\"example\":\"%s:%s\"", name, kind.example);
-    bool values = counts_by_parse(&by, f->name, strlen(f->name), &ignored) == 0;
-    buf_printf(out, ",\"values\":%s}", values ? "true" : "false");
+    bool values = counts_by_parse(&by, RECORD_TABLES_ALL, f->name, strlen(f->name), &ignored) == 0;
+    bool messages = is_of(f, RECORD_TABLES_MESSAGES), calls = is_of(f, RECORD_TABLES_CALLS);
+    buf_printf(out, ",\"of\":[%s%s%s],\"values\":%s}", messages ? "\"messages\"" : "", messages && calls ? "," : "",
+               calls ? "\"calls\"" : "", values ? "true" : "false");
 }
 
 void api_get_fields(struct api_request *r, struct api_reply *reply)

@@ -1,4 +1,4 @@
-/* GET /api/v1/search: rows that match a filter. */
+/* GET /api/v1/search and /api/v1/calls: messages, or calls, that match a filter. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -102,9 +102,9 @@ static int next(void *ctx, struct buf *out, struct errmsg *err)
     return rc;
 }
 
-void api_get_search(struct api_request *r, struct api_reply *reply)
+static void get_rows(struct api_request *r, struct api_reply *reply, unsigned tables)
 {
-    struct search_options o = { 0 };
+    struct search_options o = { .tables = tables };
     struct searching *s = calloc(1, sizeof(*s));
     if (s == NULL) {
         (void)api_problem(reply, 503, "out of memory");
@@ -113,6 +113,11 @@ void api_get_search(struct api_request *r, struct api_reply *reply)
     s->api = r->api;
     if (!take_params(r, reply, s, &o))
         goto out;
+    const char *misplaced = search_misplaced(s->filter, tables);
+    if (misplaced != NULL) {
+        (void)api_problem_at(reply, "q", SIZE_MAX, "%s", misplaced);
+        goto out;
+    }
     o.filter = s->filter;
     if (!api_search(r, &o, &s->search, reply))
         goto out;
@@ -122,4 +127,14 @@ void api_get_search(struct api_request *r, struct api_reply *reply)
     return;
 out:
     searching_free(s);
+}
+
+void api_get_search(struct api_request *r, struct api_reply *reply)
+{
+    get_rows(r, reply, RECORD_TABLES_MESSAGES);
+}
+
+void api_get_calls(struct api_request *r, struct api_reply *reply)
+{
+    get_rows(r, reply, RECORD_TABLES_CALLS);
 }

@@ -5,8 +5,8 @@
 static const char *const search_params[] = { "q",       "from",    "to",    "limit",  "order",   "reverse", "after",
                                              "columns", "payload", "total", "format", "timeout", NULL };
 static const char *const live_params[] = { "q", "columns", "payload", "rate", NULL };
-static const char *const counts_params[] = { "q", "from", "to", "interval", "by", "top", "timeout", NULL };
-static const char *const values_params[] = { "field", "prefix", "q", "from", "to", "limit", "timeout", NULL };
+static const char *const counts_params[] = { "of", "q", "from", "to", "interval", "by", "top", "timeout", NULL };
+static const char *const values_params[] = { "of", "field", "prefix", "q", "from", "to", "limit", "timeout", NULL };
 static const char *const sql_params[] = { "limit", "timeout", NULL };
 static const char *const flow_params[] = { "call_id", "from",    "to",     "limit", "after",
                                            "columns", "payload", "format", NULL };
@@ -30,6 +30,8 @@ static const struct api_route routes[] = {
     { .path = "/metrics", .method = "GET", .kind = API_KIND_STATE, .handle = api_get_metrics },
     { .path = "/api/v1/search", .method = "GET", .params = search_params, .handle = api_get_search },
     { .path = "/api/v1/search", .method = "POST", .form = search_params, .handle = api_get_search },
+    { .path = "/api/v1/calls", .method = "GET", .params = search_params, .handle = api_get_calls },
+    { .path = "/api/v1/calls", .method = "POST", .form = search_params, .handle = api_get_calls },
     { .path = "/api/v1/live", .method = "GET", .kind = API_KIND_LIVE, .params = live_params, .handle = api_get_live },
     { .path = "/api/v1/live", .method = "POST", .kind = API_KIND_LIVE, .form = live_params, .handle = api_get_live },
     { .path = "/api/v1/counts", .method = "GET", .params = counts_params, .handle = api_get_counts },

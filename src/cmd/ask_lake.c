@@ -104,12 +104,18 @@ int ask_question(const struct ask *a, struct filter **ret_filter, int64_t *ret_f
 static int take_search(const struct ask *a, struct search_options *o, struct filter **ret_filter,
                        struct ask_problem *problem)
 {
-    *o = (struct search_options){
-        .oldest_first = a->oldest, .reverse = !a->oldest, .limit = a->count_only ? 0 : a->limit, .total = true
-    };
+    *o = (struct search_options){ .tables = a->calls ? RECORD_TABLES_CALLS : RECORD_TABLES_MESSAGES,
+                                  .oldest_first = a->oldest,
+                                  .reverse = !a->oldest,
+                                  .limit = a->count_only ? 0 : a->limit,
+                                  .total = true };
     if (take_columns(a, &o->columns, problem) != 0)
         return -1;
-    return ask_question(a, ret_filter, &o->from_us, &o->to_us, &o->budget_us, problem);
+    if (ask_question(a, ret_filter, &o->from_us, &o->to_us, &o->budget_us, problem) != 0)
+        return -1;
+    const char *misplaced = search_misplaced(*ret_filter, o->tables);
+    problem->usage = misplaced != NULL;
+    return misplaced == NULL ? 0 : errmsg_set(&problem->text, "%s", misplaced);
 }
 
 /* ------------------------------------------------------------------------------------------------ the answer */

@@ -20,13 +20,14 @@ struct count_command {
     struct ask ask;
     const char *by, *interval, *format;
     uint64_t top;
-    bool quiet;
+    bool calls, quiet;
 };
 
 #define AT(member) offsetof(struct count_command, member)
 
 static const struct opt count_opts[] = {
     { "what", 0, OPT_TITLE, 0, 0, NULL, "What:" },
+    { "calls", 0, OPT_FLAG, AT(calls), 0, NULL, "calls instead of messages" },
     { "by", 'b', OPT_TEXT, AT(by), 0, "FIELD",
       "by values of a column or field: method, status, from, src,\nua, sender...; status_class; table" },
     { "interval", 'i', OPT_TEXT, AT(interval), 0, "TIME",
@@ -46,13 +47,15 @@ static const struct opt count_opts[] = {
 
 const struct opt_command cmd_count_help = {
     .name = "count",
-    .summary = "count messages over time, by method, status, sender...",
+    .summary = "count messages or calls over time, by method, status, sender...",
     .usage = "hepcat count [OPTION]... [FILTER]...",
-    .about = "Counts the messages that match, in intervals of time (UTC) and, with --by, by the values of a field.",
+    .about = "Counts the messages, or calls, that match, in intervals of time (UTC) and, with --by, by the values of a "
+             "field.",
     .opts = count_opts,
     .examples = "  hepcat count --from -1h\n"
                 "  hepcat count --by status_class --from -1d method:INVITE\n"
-                "  hepcat count --by src --interval 1m --format csv --from -2h 'status:>=500'\n",
+                "  hepcat count --by src --interval 1m --format csv --from -2h 'status:>=500'\n"
+                "  hepcat count --calls --by state --from -1d\n",
     .status = "0 counted, 1 nothing matches, 2 wrong usage or filter, 3 failed, or the answer is not whole",
 };
 
@@ -69,7 +72,7 @@ static int refuse(struct ask_problem *problem, const char *option, const char *t
 static int take_by(const struct count_command *c, struct counts_by *by, struct ask_problem *problem)
 {
     struct errmsg err = { "" };
-    if (counts_by_parse(by, c->by, strlen(c->by), &err) != 0)
+    if (counts_by_parse(by, c->calls ? RECORD_TABLES_CALLS : RECORD_TABLES_MESSAGES, c->by, strlen(c->by), &err) != 0)
         return refuse(problem, "by", err.text);
     return by->count == 1 ? 0 : refuse(problem, "by", "it looks at several columns: name one of them");
 }
@@ -78,7 +81,8 @@ static int count_lake(void *arg, struct store *lake, struct buf *out, struct ask
 {
     const struct count_command *c = arg;
     struct counts_by by;
-    struct counts_options o = { .top = (size_t)c->top };
+    struct counts_options o = { .tables = c->calls ? RECORD_TABLES_CALLS : RECORD_TABLES_MESSAGES,
+                                .top = (size_t)c->top };
     struct filter *filter = NULL;
     struct counts counts;
     int64_t interval = 0;
@@ -160,7 +164,7 @@ static int conclude(const struct count_command *c, const json_t *answer, enum ro
         return ASK_FAILED;
     }
     if (!c->quiet)
-        fprintf(stderr, "hepcat: %s%" PRId64 " messages\n", whole ? "" : "at least ", total);
+        fprintf(stderr, "hepcat: %s%" PRId64 " %s\n", whole ? "" : "at least ", total, c->calls ? "calls" : "messages");
     if (!whole) {
         fprintf(stderr, "hepcat: the answer is not whole: %s\n", why);
         return ASK_FAILED;
@@ -180,9 +184,11 @@ static int count(struct count_command *c, enum rows_format format)
     struct ask_problem problem;
     json_t *answer;
     (void)snprintf(top, sizeof(top), "%" PRIu64, c->top);
-    const char *const params[] = { "q",       c->ask.filter, "from",    c->ask.from,    "to",
-                                   c->ask.to, "by",          c->by,     "interval",     c->interval,
-                                   "top",     top,           "timeout", c->ask.timeout, NULL };
+    const char *const params[] = { "q",        c->ask.filter,  "from", c->ask.from,
+                                   "to",       c->ask.to,      "by",   c->by,
+                                   "interval", c->interval,    "top",  top,
+                                   "timeout",  c->ask.timeout, "of",   c->calls ? "calls" : NULL,
+                                   NULL };
     const struct ask_json q = {
         .path = "/api/v1/counts", .form = true, .params = params, .lake = count_lake, .arg = c
     };

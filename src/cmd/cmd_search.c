@@ -1,4 +1,5 @@
-/* `hepcat search`: rows that match a filter, from a running server or the files of a data directory. */
+/* `hepcat search`, `hepcat calls`: messages, or calls, that match a filter, from a running server or the files of a
+ * data directory. */
 #include <inttypes.h>
 #include <stddef.h>
 #include <stdio.h>
@@ -25,16 +26,16 @@ static const struct opt search_opts[] = {
     { "from", 0, OPT_TEXT, AT(ask.from), 0, "TIME",
       "not before it: 2026-01-31T12:00:00Z, seconds since 1970,\n-1h, -15m, -7d" },
     { "to", 0, OPT_TEXT, AT(ask.to), 0, "TIME", "before it" },
-    { "limit", 'n', OPT_NUMBER, AT(ask.limit), STORE_LIMIT_MAX, "N", "messages at most (default 200)" },
+    { "limit", 'n', OPT_NUMBER, AT(ask.limit), STORE_LIMIT_MAX, "N", "rows at most (default 200)" },
     { "oldest", 0, OPT_FLAG, AT(ask.oldest), 0, NULL, "the first N instead of the last N" },
-    { "count", 'c', OPT_FLAG, AT(ask.count_only), 0, NULL, "print the number of messages that match, and no more" },
+    { "count", 'c', OPT_FLAG, AT(ask.count_only), 0, NULL, "print how many match, and no more" },
     { "timeout", 0, OPT_TEXT, AT(ask.timeout), 0, "TIME", "give up then, with what was found: 5, 500ms, 1m" },
     ASK_OPT_WHERE(struct search_command),
     { "output", 0, OPT_TITLE, 0, 0, NULL, "Output:" },
     { "format", 'f', OPT_TEXT, AT(format), 0, "FORMAT",
       "table (default on a terminal), json (one object a line;\ndefault elsewhere), csv" },
     { "columns", 0, OPT_TEXT, AT(ask.columns), 0, "LIST", "columns by name: ts,src_ip,method,status,call_id" },
-    { "payload", 'p', OPT_FLAG, AT(ask.payload), 0, NULL, "the messages themselves, too" },
+    { "payload", 'p', OPT_FLAG, AT(ask.payload), 0, NULL, "messages themselves, too" },
     { "quiet", 'q', OPT_FLAG, AT(quiet), 0, NULL, "no word on standard error about how many there are" },
     { NULL, 0, OPT_FLAG, 0, 0, NULL, NULL },
 };
@@ -64,6 +65,27 @@ const struct opt_command cmd_search_help = {
     .status = "0 found, 1 nothing matches, 2 wrong usage or filter, 3 failed, or the answer is not whole",
 };
 
+const struct opt_command cmd_calls_help = {
+    .name = "calls",
+    .summary = "find calls by filter and time",
+    .usage = "hepcat calls [OPTION]... [FILTER]...",
+    .about =
+        "Prints the newest N calls that match, in the order of time: the newest comes last. Calls that run are\n"
+        "among them. A filter is made of field:value tests, as for `hepcat search`; those of messages that a call has\n"
+        "too (from, to, ruri, status, ip, ua, callid...) and\n"
+        "  state:answered        calling, ringing, early, answered, held, completed, cancelled, rejected, failed,\n"
+        "                        \"timed out\", incomplete\n"
+        "  duration:>60s pdd:>3s ring:>30s      times                hangup:callee        who ended it\n"
+        "  codec:opus            the one chosen                      flag:no-ack          docs/calls.md has all flags\n"
+        "  retrans:>0 hops:>1    counts\n"
+        "`hepcat flow CALL-ID` shows the messages of one, `hepcat export --calls` writes those of many.",
+    .opts = search_opts,
+    .examples = "  hepcat calls state:failed --from -1h\n"
+                "  hepcat calls 'from:+1555* duration:>10m'\n"
+                "  hepcat calls --count state:answered\n",
+    .status = "0 found, 1 nothing matches, 2 wrong usage or filter, 3 failed, or the answer is not whole",
+};
+
 static void tell(const struct search_command *c, const json_t *result, uint64_t rows)
 {
     const json_t *total = json_object_get(result, "total");
@@ -74,8 +96,9 @@ static void tell(const struct search_command *c, const json_t *result, uint64_t 
         fprintf(stderr, "hepcat: nothing matches\n");
         return;
     }
-    fprintf(stderr, "hepcat: %s%" PRIu64 " of %s%" JSON_INTEGER_FORMAT " messages\n",
-            c->ask.oldest ? "the oldest " : "the newest ", rows, exact ? "" : "at least ", json_integer_value(total));
+    fprintf(stderr, "hepcat: %s%" PRIu64 " of %s%" JSON_INTEGER_FORMAT " %s\n",
+            c->ask.oldest ? "the oldest " : "the newest ", rows, exact ? "" : "at least ", json_integer_value(total),
+            c->ask.calls ? "calls" : "messages");
 }
 
 /* Exit status of an answer. */
@@ -109,7 +132,7 @@ static int run(struct search_command *c, struct rows_out *rows)
     c->ask.arg = rows;
     if (ask_run(&c->ask, &result, &problem) != 0) {
         (void)rows_out_end(rows);
-        return ask_complain(&c->ask, "search", &problem);
+        return ask_complain(&c->ask, c->ask.calls ? "calls" : "search", &problem);
     }
     int status = result == NULL ? ASK_FAILED : conclude(c, result, rows);
     json_decref(result);
@@ -118,25 +141,27 @@ static int run(struct search_command *c, struct rows_out *rows)
 
 static int search(struct search_command *c, const struct opt_list *args)
 {
+    const char *name = c->ask.calls ? "calls" : "search";
     enum rows_format format;
     struct rows_out rows;
     struct errmsg err = { "" };
     struct buf filter;
     int status = ASK_USAGE;
     if (!rows_format_parse(c->format, &format))
-        return report_usage("search", "--format is table, json or csv");
+        return report_usage(name, "--format is table, json or csv");
     if (c->ask.limit == 0)
-        return report_usage("search", "--limit is at least 1");
+        return report_usage(name, "--limit is at least 1");
     buf_init(&filter, (size_t)64 << 10);
     c->ask.filter = ask_join(args, ' ', &filter); /* one filter: all must be true */
     if (c->ask.filter == NULL)
-        status = report_usage("search", "the filter is too long");
-    else if (rows_out_open(&rows, format, c->ask.columns, c->ask.payload, &err) != 0)
-        status = report_usage("search", "%s", err.text), rows_out_close(&rows);
+        status = report_usage(name, "the filter is too long");
+    else if (rows_out_open(&rows, c->ask.calls ? ROWS_CALLS : ROWS_MESSAGES, format, c->ask.columns, c->ask.payload,
+                           &err) != 0)
+        status = report_usage(name, "%s", err.text), rows_out_close(&rows);
     else {
         if (c->ask.count_only)
             rows.format = ROWS_JSON; /* no head without rows */
-        c->ask.columns = rows_out_wants(format, c->ask.columns);
+        c->ask.columns = rows_out_wants(c->ask.calls ? ROWS_CALLS : ROWS_MESSAGES, format, c->ask.columns);
         status = run(c, &rows);
         rows_out_close(&rows);
     }
@@ -150,6 +175,16 @@ int cmd_search(int argc, char **argv)
     struct search_command c = { .ask = { .limit = LIMIT_DEFAULT } };
     struct opt_list args = { 0 };
     if (!report_opts(&cmd_search_help, argc, argv, &c, &args, &status))
+        return status;
+    return search(&c, &args);
+}
+
+int cmd_calls(int argc, char **argv)
+{
+    int status;
+    struct search_command c = { .ask = { .limit = LIMIT_DEFAULT, .calls = true } };
+    struct opt_list args = { 0 };
+    if (!report_opts(&cmd_calls_help, argc, argv, &c, &args, &status))
         return status;
     return search(&c, &args);
 }

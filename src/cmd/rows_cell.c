@@ -114,9 +114,65 @@ static void put_call_id(struct buf *to, const json_t *row, const char *title)
     put_text(to, row, json_object_get(row, "call_id") != NULL ? "call_id" : "correlation_id");
 }
 
-const struct rows_column *rows_cell_usual(size_t *ret_count)
+/* "1:02:03", "2:03", "0.350 s" */
+static void put_span(struct buf *to, const json_t *row, const char *key)
 {
-    static const struct rows_column usual[] = {
+    int64_t ms = rows_cell_number(row, key), s = ms / 1000;
+    if (ms < 0)
+        return;
+    if (s >= 3600)
+        buf_printf(to, "%" PRId64 ":%02d:%02d", s / 3600, (int)(s / 60 % 60), (int)(s % 60));
+    else if (s >= 60)
+        buf_printf(to, "%d:%02d", (int)(s / 60), (int)(s % 60));
+    else
+        buf_printf(to, "%d.%03d s", (int)s, (int)(ms % 1000));
+}
+
+static void put_pdd(struct buf *to, const json_t *row, const char *title)
+{
+    (void)title;
+    put_span(to, row, "pdd_ms");
+}
+
+static void put_talk(struct buf *to, const json_t *row, const char *title)
+{
+    (void)title;
+    put_span(to, row, "talk_ms");
+}
+
+static void put_state(struct buf *to, const json_t *row, const char *title)
+{
+    int64_t status = rows_cell_number(row, "status");
+    (void)title;
+    put_text(to, row, "state");
+    if (status < 300)
+        return;
+    buf_printf(to, " %" PRId64 " ", status);
+    put_text(to, row, "reason");
+}
+
+/* Whom the call is for: the number in the request, where it is another than in To. */
+static void put_called(struct buf *to, const json_t *row, const char *title)
+{
+    (void)title;
+    put_text(to, row, json_object_get(row, "ruri_user") != NULL ? "ruri_user" : "to_user");
+}
+
+static void put_flags(struct buf *to, const json_t *row, const char *title)
+{
+    (void)title;
+    put_text(to, row, "call_flags");
+}
+
+static void put_codec(struct buf *to, const json_t *row, const char *title)
+{
+    (void)title;
+    put_text(to, row, "codec");
+}
+
+const struct rows_column *rows_cell_usual(enum rows_kind kind, size_t *ret_count)
+{
+    static const struct rows_column messages[] = {
         { .title = "TIME (UTC)", .put = put_time, .whole = true },
         { .title = "SOURCE", .put = put_source },
         { .title = "DESTINATION", .put = put_destination },
@@ -125,6 +181,17 @@ const struct rows_column *rows_cell_usual(size_t *ret_count)
         { .title = "TO", .put = put_to },
         { .title = "CALL-ID", .put = put_call_id },
     };
-    *ret_count = sizeof(usual) / sizeof(usual[0]);
-    return usual;
+    static const struct rows_column calls[] = {
+        { .title = "TIME (UTC)", .put = put_time, .whole = true },
+        { .title = "FROM", .put = put_from },
+        { .title = "TO", .put = put_called },
+        { .title = "STATE", .put = put_state },
+        { .title = "PDD", .put = put_pdd },
+        { .title = "TALK", .put = put_talk },
+        { .title = "CODEC", .put = put_codec },
+        { .title = "FLAGS", .put = put_flags },
+        { .title = "CALL-ID", .put = put_call_id },
+    };
+    *ret_count = kind == ROWS_CALLS ? sizeof(calls) / sizeof(calls[0]) : sizeof(messages) / sizeof(messages[0]);
+    return kind == ROWS_CALLS ? calls : messages;
 }

@@ -8,7 +8,7 @@
 void rows_cell_plain(struct buf *to, const json_t *row, const char *title);
 
 /* The usual columns of a table. Static. */
-const struct rows_column *rows_cell_usual(size_t *ret_count);
+const struct rows_column *rows_cell_usual(enum rows_kind kind, size_t *ret_count);
 
 /* Text of a key; empty if there is none. Number of a key, -1 if there is none. */
 struct hep_slice rows_cell_text(const json_t *row, const char *key);

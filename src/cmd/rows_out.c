@@ -82,15 +82,16 @@ static int add_named(struct rows_out *o, const char *list, struct errmsg *err)
 static int add_usual(struct rows_out *o, struct errmsg *err)
 {
     if (o->format != ROWS_TABLE)
-        return add_named(o, rows_out_wants(ROWS_CSV, NULL), err);
-    const struct rows_column *usual = rows_cell_usual(&o->column_count);
+        return add_named(o, rows_out_wants(o->kind, ROWS_CSV, NULL), err);
+    const struct rows_column *usual = rows_cell_usual(o->kind, &o->column_count);
     memcpy(o->columns, usual, o->column_count * sizeof(*usual));
     return 0;
 }
 
-int rows_out_open(struct rows_out *o, enum rows_format format, const char *columns, bool payload, struct errmsg *err)
+int rows_out_open(struct rows_out *o, enum rows_kind kind, enum rows_format format, const char *columns, bool payload,
+                  struct errmsg *err)
 {
-    *o = (struct rows_out){ .format = format, .payload = payload, .width = rows_out_width() };
+    *o = (struct rows_out){ .kind = kind, .format = format, .payload = payload, .width = rows_out_width() };
     o->terminal = o->width > 0;
     o->printable.ascii = !rows_out_is_utf8();
     buf_init(&o->line, LINE_MAX_OCTETS);
@@ -116,11 +117,11 @@ void rows_out_close(struct rows_out *o)
     buf_free(&o->line);
 }
 
-const char *rows_out_wants(enum rows_format format, const char *columns)
+const char *rows_out_wants(enum rows_kind kind, enum rows_format format, const char *columns)
 {
     if (columns != NULL || format == ROWS_JSON)
         return columns;
-    return ROW_CSV_USUAL;
+    return kind == ROWS_CALLS ? ROW_CSV_CALLS : ROW_CSV_USUAL;
 }
 
 /* ------------------------------------------------------------------------------------------------ writing */

@@ -9,6 +9,7 @@
 #include "query/printable.h"
 
 enum rows_format { ROWS_TABLE, ROWS_JSON, ROWS_CSV };
+enum rows_kind { ROWS_MESSAGES, ROWS_CALLS }; /* which columns are the usual ones */
 
 #define ROWS_COLUMNS_MAX 64
 #define ROWS_HELD_MAX    200 /* rows of a table that decide how wide its columns are */
@@ -28,6 +29,7 @@ struct rows_held {
 };
 
 struct rows_out {
+    enum rows_kind kind;
     enum rows_format format;
     bool payload;
     bool terminal;  /* nothing that could be an escape goes out; a table fits the width */
@@ -46,11 +48,12 @@ struct rows_out {
 /*
  * columns: names by commas as the user wants them, or NULL for the usual ones. -1 with a text.
  */
-int rows_out_open(struct rows_out *o, enum rows_format format, const char *columns, bool payload, struct errmsg *err);
+int rows_out_open(struct rows_out *o, enum rows_kind kind, enum rows_format format, const char *columns, bool payload,
+                  struct errmsg *err);
 void rows_out_close(struct rows_out *o);
 
 /* What to ask for, so that all columns can be filled: names by commas, NULL for everything. */
-const char *rows_out_wants(enum rows_format format, const char *columns);
+const char *rows_out_wants(enum rows_kind kind, enum rows_format format, const char *columns);
 
 /* As struct ask wants it: 0, or 1 when no more can be written. */
 int rows_out_put(void *rows_out, const char *json, size_t len);

@@ -42,7 +42,7 @@ bool tail_colours_parse(const char *text, bool *ret)
 
 const char *tail_out_wants(enum tail_format format, const char *columns)
 {
-    return rows_out_wants(format == TAIL_JSON ? ROWS_JSON : ROWS_CSV, columns);
+    return rows_out_wants(ROWS_MESSAGES, format == TAIL_JSON ? ROWS_JSON : ROWS_CSV, columns);
 }
 
 int tail_out_open(struct tail_out *o, const char *columns, struct errmsg *err)
@@ -51,7 +51,7 @@ int tail_out_open(struct tail_out *o, const char *columns, struct errmsg *err)
     buf_init(&o->line, LINE_MAX_OCTETS);
     buf_init(&o->cell, LINE_MAX_OCTETS);
     o->named = columns != NULL;
-    return rows_out_open(&o->rows, formats[o->format], columns, o->payload, err);
+    return rows_out_open(&o->rows, ROWS_MESSAGES, formats[o->format], columns, o->payload, err);
 }
 
 void tail_out_close(struct tail_out *o)
@@ -114,7 +114,7 @@ static void put_line(struct tail_out *o, const json_t *row)
 {
     static const char *const between[] = { "", "  ", " -> ", "  ", "  ", " -> ", "  " };
     size_t count;
-    const struct rows_column *columns = rows_cell_usual(&count);
+    const struct rows_column *columns = rows_cell_usual(ROWS_MESSAGES, &count);
     buf_reset(&o->line);
     for (size_t i = 0; i < count; i++) {
         buf_puts(&o->line, between[i]);

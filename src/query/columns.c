@@ -8,7 +8,8 @@ void columns_all(struct columns *ret, enum columns_payload payload)
     for (int t = 0; t < RECORD_TABLES; t++) {
         const struct record_schema *s = record_schema((enum record_table)t);
         for (size_t i = 0; i < s->count; i++)
-            if (s->columns[i].kind != RECORD_BYTES && columns_shown(&s->columns[i]))
+            if (s->columns[i].kind != RECORD_BYTES && columns_shown(&s->columns[i]) &&
+                !record_column_empty((enum record_table)t, (unsigned)i))
                 store_columns_add(&ret->table[t], (unsigned)i);
         if (payload == COLUMNS_PAYLOAD || (payload == COLUMNS_LOG_PAYLOAD && t == RECORD_LOG))
             store_columns_add(&ret->table[t], RECORD_COL_payload);
@@ -57,11 +58,11 @@ int columns_parse(struct columns *ret, const char *text, size_t len, struct errm
     }
 }
 
-struct store_columns columns_union(const struct columns *c)
+struct store_columns columns_union(const struct columns *c, unsigned tables)
 {
     struct store_columns all = { 0 };
     for (size_t t = 0; t < RECORD_TABLES; t++)
-        for (size_t i = 0; i < sizeof(all.bits) / sizeof(all.bits[0]); i++)
+        for (size_t i = 0; (tables >> t & 1) != 0 && i < sizeof(all.bits) / sizeof(all.bits[0]); i++)
             all.bits[i] |= c->table[t].bits[i];
     return all;
 }

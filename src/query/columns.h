@@ -25,8 +25,8 @@ void columns_all(struct columns *ret, enum columns_payload payload);
  */
 int columns_parse(struct columns *ret, const char *text, size_t len, struct errmsg *err);
 
-/* The columns of all tables: what to fetch for rows of several. Numbers are those of each row's own table. */
-struct store_columns columns_union(const struct columns *c);
+/* The columns of a set of tables: what to fetch for their rows. Numbers are those of each row's own table. */
+struct store_columns columns_union(const struct columns *c, unsigned tables);
 
 /* False for what has no form for people: the 16 octets of an address, whose text is another column. */
 static inline bool columns_shown(const struct record_column *c)

@@ -8,6 +8,7 @@
 
 #include "base/json_out.h"
 #include "base/when.h"
+#include "query/pin.h"
 
 #define SECOND UINT64_C(1000000)
 #define MINUTE (60 * SECOND)
@@ -98,11 +99,17 @@ static int aggregate(struct store_aggregate *a, struct store *store, struct stor
     return rc;
 }
 
+static unsigned tables_of(unsigned tables, const struct filter *filter)
+{
+    tables = tables == 0 ? RECORD_TABLES_MESSAGES : tables;
+    return filter != NULL ? tables & filter_tables(filter) : tables;
+}
+
 int counts_run(struct counts *ret, struct store *store, const struct counts_options *o, struct errmsg *err)
 {
     struct store_pin *pin;
     *ret = (struct counts){ .by = o->by, .top = o->top };
-    ret->a = (struct store_aggregate){ .tables = o->filter != NULL ? filter_tables(o->filter) : RECORD_TABLES_ALL,
+    ret->a = (struct store_aggregate){ .tables = tables_of(o->tables, o->filter),
                                        .filter = o->filter,
                                        .from_us = o->from_us,
                                        .to_us = o->to_us,
@@ -111,7 +118,7 @@ int counts_run(struct counts *ret, struct store *store, const struct counts_opti
                                        .cancel = o->cancel };
     if (o->by != NULL)
         ret->a.by = o->by->columns[0];
-    int rc = store->ops->pin(store, &pin);
+    int rc = query_pin(store, ret->a.tables, o->filter, o->from_us, o->to_us, &pin);
     if (rc != 0)
         return no_pin(rc, err);
     if (!close_window(&ret->a, store, pin)) {
@@ -361,7 +368,7 @@ static int gather_all(struct gathered *g, struct store *store, struct store_pin 
     int rc = 0;
     for (size_t i = 0; i < o->by->count && rc == 0; i++) {
         uint64_t spent = clock_us() - start;
-        struct store_aggregate a = { .tables = o->filter != NULL ? filter_tables(o->filter) : RECORD_TABLES_ALL,
+        struct store_aggregate a = { .tables = tables_of(o->tables, o->filter),
                                      .filter = o->filter,
                                      .from_us = o->from_us,
                                      .to_us = o->to_us,
@@ -403,7 +410,7 @@ int counts_values(struct buf *out, bool *ret_timed_out, struct store *store, con
 {
     struct gathered g = { .sum = { .total_exact = true, .values_exact = true } };
     struct store_pin *pin;
-    int rc = store->ops->pin(store, &pin);
+    int rc = query_pin(store, tables_of(o->tables, o->filter), o->filter, o->from_us, o->to_us, &pin);
     if (rc != 0)
         return no_pin(rc, err);
     rc = gather_all(&g, store, pin, o, err);

@@ -23,12 +23,13 @@ struct counts_by {
     bool nocase;  /* values begin with a prefix without regard to case */
 };
 
-/* -1 with a text that says what is wrong with the name. */
-int counts_by_parse(struct counts_by *ret, const char *name, size_t len, struct errmsg *err);
+/* tables: set, 0: those of messages. -1 with a text that says what is wrong with the name. */
+int counts_by_parse(struct counts_by *ret, unsigned tables, const char *name, size_t len, struct errmsg *err);
 
 /* ------------------------------------------------------------------------------------------------ counting */
 
 struct counts_options {
+    unsigned tables;             /* set; 0: all of messages */
     const struct filter *filter; /* NULL: everything */
     int64_t from_us, to_us;      /* ts in [from, to); INT64_MIN and INT64_MAX: as far as there are messages */
     uint64_t interval_us;        /* of a bucket; 0: a nice one that gives some 50 to 120 buckets */
@@ -61,6 +62,7 @@ uint64_t counts_interval(uint64_t length_us);
 /* ------------------------------------------------------------------------------------------------ values */
 
 struct counts_values_options {
+    unsigned tables; /* set; 0: all of messages */
     const struct filter *filter;
     int64_t from_us, to_us;
     const struct counts_by *by;

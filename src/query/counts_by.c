@@ -57,13 +57,15 @@ static bool can_be_counted(enum record_kind kind)
     return kind == RECORD_TEXT || kind == RECORD_IP || kind == RECORD_NUMBER || kind == RECORD_OPTIONAL;
 }
 
-/* The column in each table; NULL if no table has it. */
-static const struct record_column *find_column(const char *name, size_t len, struct store_by *ret)
+/* The column in each table; NULL if none of these has it. */
+static const struct record_column *find_column(unsigned tables, const char *name, size_t len, struct store_by *ret)
 {
     const struct record_column *found = NULL;
     *ret = (struct store_by){ .tables = false };
     for (int t = 0; t < RECORD_TABLES; t++) {
-        ret->columns[t] = record_column_by_name((enum record_table)t, name, len);
+        ret->columns[t] = (tables >> t & 1) != 0 ? record_column_by_name((enum record_table)t, name, len) : -1;
+        if (ret->columns[t] >= 0 && record_column_empty((enum record_table)t, (unsigned)ret->columns[t]))
+            ret->columns[t] = -1;
         if (ret->columns[t] >= 0)
             found = &record_schema((enum record_table)t)->columns[ret->columns[t]];
     }
@@ -82,12 +84,12 @@ static bool is_word(const char *column)
 }
 
 /* Adds a column by name. 1: added, 0: there is no such column, -1: it is of another kind. */
-static int add_column(struct counts_by *ret, const char *name, size_t len)
+static int add_column(struct counts_by *ret, unsigned tables, const char *name, size_t len)
 {
     const struct special *special = special_by_name(name, len);
     struct store_by by;
-    const struct record_column *c =
-        special != NULL ? find_column(special->column, strlen(special->column), &by) : find_column(name, len, &by);
+    const struct record_column *c = special != NULL ? find_column(tables, special->column, strlen(special->column), &by)
+                                                    : find_column(tables, name, len, &by);
     if (c == NULL)
         return 0;
     if (!can_be_counted(c->kind))
@@ -115,17 +117,17 @@ static bool is_shown(const struct filter_field *f, size_t i)
     }
 }
 
-static int add_field(struct counts_by *ret, const struct filter_field *f)
+static int add_field(struct counts_by *ret, unsigned tables, const struct filter_field *f)
 {
     struct filter_word column;
     size_t i = 0;
     for (const char *words = f->columns; filter_word_next(&words, &column); i++)
-        if (is_shown(f, i) && add_column(ret, column.ptr, column.len) < 0)
+        if (is_shown(f, i) && add_column(ret, tables, column.ptr, column.len) < 0)
             return -1;
     return ret->count > 0 ? 1 : -1;
 }
 
-int counts_by_parse(struct counts_by *ret, const char *name, size_t len, struct errmsg *err)
+int counts_by_parse(struct counts_by *ret, unsigned tables, const char *name, size_t len, struct errmsg *err)
 {
     const int shown = len > 64 ? 64 : (int)len;
     *ret = (struct counts_by){ .count = 0 };
@@ -133,10 +135,11 @@ int counts_by_parse(struct counts_by *ret, const char *name, size_t len, struct 
         *ret = (struct counts_by){ .name = "table", .columns = { { .tables = true } }, .count = 1 };
         return 0;
     }
-    int rc = add_column(ret, name, len);
+    tables = tables == 0 ? RECORD_TABLES_MESSAGES : tables;
+    int rc = add_column(ret, tables, name, len);
     const struct filter_field *field = rc == 0 ? filter_field_by_name(name, len) : NULL;
     if (field != NULL)
-        rc = add_field(ret, field);
+        rc = add_field(ret, tables, field);
     if (rc > 0)
         return 0;
     if (rc < 0)

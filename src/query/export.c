@@ -104,7 +104,7 @@ static int pin(struct export *e, struct errmsg *err)
 struct store_scan export_make_scan(const struct export *e, bool oldest_first, uint64_t most)
 {
     return (struct store_scan){
-        .tables = RECORD_TABLES_ALL,
+        .tables = RECORD_TABLES_MESSAGES,
         .filter = e->o.filter,
         .from_us = e->o.from_us,
         .to_us = e->o.to_us,
@@ -119,7 +119,9 @@ struct store_scan export_make_scan(const struct export *e, bool oldest_first, ui
 /* What is yet to come with a later time does not belong to it: else an export of a busy server would never end. */
 static int set_end(struct export *e, struct errmsg *err)
 {
-    struct store_scan scan = { .tables = RECORD_TABLES_ALL, .from_us = e->o.from_us, .to_us = e->o.to_us, .limit = 1 };
+    struct store_scan scan = {
+        .tables = RECORD_TABLES_MESSAGES, .from_us = e->o.from_us, .to_us = e->o.to_us, .limit = 1
+    };
     int rc = e->o.to_us > when_now() ? export_scan(e, &scan, err) : 0;
     if (rc == 0 && scan.count == 1 && scan.refs[0].ts < INT64_MAX)
         e->o.to_us = scan.refs[0].ts + 1;

@@ -212,7 +212,7 @@ static int choose_json(struct export *e, struct errmsg *err)
         return -EINVAL;
     for (size_t t = 0; t < RECORD_TABLES && e->o.payload; t++)
         store_columns_add(&e->columns.table[t], RECORD_COL_payload);
-    e->fetch = columns_union(&e->columns);
+    e->fetch = columns_union(&e->columns, RECORD_TABLES_MESSAGES);
     return 0;
 }
 
@@ -221,7 +221,7 @@ static int choose_csv(struct export *e, struct errmsg *err)
     if (row_csv_init(&e->csv, e->o.columns, e->o.payload, err) != 0)
         return -EINVAL;
     row_csv_wants(&e->csv, &e->columns);
-    e->fetch = columns_union(&e->columns);
+    e->fetch = columns_union(&e->columns, RECORD_TABLES_MESSAGES);
     return 0;
 }
 

@@ -32,7 +32,7 @@ int flow_open(struct flow **ret, struct store *store, const struct flow_options 
     }
     f->store = store;
     f->options = *options;
-    f->fetch = columns_union(&options->columns);
+    f->fetch = columns_union(&options->columns, RECORD_TABLES_MESSAGES);
     f->has_at = options->has_after;
     f->at = options->after;
     f->result.exact = true;
@@ -102,7 +102,7 @@ static int scan_way(struct flow *f, struct page *p, int way, size_t max, struct 
 {
     struct store_scan *scan = &p->scans[way];
     *scan = (struct store_scan){
-        .tables = RECORD_TABLES_ALL,
+        .tables = RECORD_TABLES_MESSAGES,
         .filter = f->filters[way],
         .from_us = f->options.from_us,
         .to_us = f->options.to_us,

@@ -277,7 +277,7 @@ static void read_rows(struct round *r)
     for (unsigned i = 0; i < l->o.clients; i++) {
         if (l->clients[i] == NULL)
             continue;
-        struct store_columns of = columns_union(&l->clients[i]->ask.columns);
+        struct store_columns of = columns_union(&l->clients[i]->ask.columns, RECORD_TABLES_MESSAGES);
         for (size_t k = 0; k < sizeof(of.bits) / sizeof(of.bits[0]); k++)
             columns.bits[k] |= of.bits[k];
     }

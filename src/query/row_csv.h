@@ -13,6 +13,11 @@
     "agent,"                                                                                                           \
     "kind,correlation_id,payload_len,parse_error,sender,node"
 
+/* The same of calls. */
+#define ROW_CSV_CALLS                                                                                                  \
+    "ts,state,from_user,to_user,ruri_user,status,reason,q850_cause,hangup,pdd_ms,ring_ms,talk_ms,codec,src_ip,src_"    \
+    "port,dst_ip,dst_port,caller_agent,callee_agent,call_flags,messages,retransmissions,call_id,call_uid"
+
 struct row_csv_column {
     char title[32];
     int column[RECORD_TABLES]; /* number in each table; -1: it has none of that name */

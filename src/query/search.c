@@ -7,6 +7,7 @@
 
 #include "base/json_out.h"
 #include "base/num.h"
+#include "query/pin.h"
 
 struct search {
     struct store *store;
@@ -44,7 +45,7 @@ bool search_cursor_parse(const char *text, size_t len, struct search_cursor *ret
 static struct store_scan make_scan(const struct search_options *o)
 {
     return (struct store_scan){
-        .tables = o->tables == 0 ? RECORD_TABLES_ALL : o->tables,
+        .tables = o->tables == 0 ? RECORD_TABLES_MESSAGES : o->tables,
         .filter = o->filter,
         .from_us = o->from_us,
         .to_us = o->to_us,
@@ -120,18 +121,28 @@ static bool cancelled(const struct search_options *o)
 static int find(struct search *s, const struct search_options *o, struct errmsg *err)
 {
     const struct store_ops *ops = s->store->ops;
-    int rc = ops->pin(s->store, &s->pin);
+    s->scan = make_scan(o);
+    int rc = query_pin(s->store, s->scan.tables, o->filter, o->from_us, o->to_us, &s->pin);
     if (rc != 0) {
         (void)errmsg_set(err, "no snapshot of the store: %s", strerror(-rc));
         return rc;
     }
-    s->scan = make_scan(o);
     rc = ops->scan(s->store, s->pin, &s->scan, err);
     if (rc == 0 && cancelled(o)) {
         (void)errmsg_set(err, "cancelled");
         return -ECANCELED;
     }
     return rc;
+}
+
+const char *search_misplaced(const struct filter *filter, unsigned tables)
+{
+    unsigned can = filter != NULL ? filter_tables(filter) : 0;
+    tables = tables == 0 ? RECORD_TABLES_MESSAGES : tables;
+    if (can == 0 || (can & tables) != 0)
+        return NULL;
+    return tables == RECORD_TABLES_CALLS ? "only messages can match that: it asks for what calls do not have"
+                                         : "only calls can match that: it asks for what messages do not have";
 }
 
 int search_open(struct search **ret, struct store *store, const struct search_options *options, struct errmsg *err)
@@ -143,7 +154,7 @@ int search_open(struct search **ret, struct store *store, const struct search_op
     }
     s->store = store;
     s->columns = options->columns;
-    s->fetch = columns_union(&s->columns);
+    s->fetch = columns_union(&s->columns, options->tables == 0 ? RECORD_TABLES_MESSAGES : options->tables);
     int rc = find(s, options, err);
     if (rc != 0) {
         search_close(s);

@@ -22,7 +22,7 @@ bool search_cursor_parse(const char *text, size_t len, struct search_cursor *ret
 
 struct search_options {
     const struct filter *filter; /* NULL: everything; must live as long as the search */
-    unsigned tables;             /* set; 0: all */
+    unsigned tables;             /* set; 0: all of messages */
     int64_t from_us, to_us;      /* ts in [from, to); INT64_MIN and INT64_MAX: open */
     bool oldest_first;           /* the first `limit` rows of time, else the last */
     bool reverse;                /* hand them out the other way round: the newest ones in the order of time */
@@ -57,6 +57,12 @@ struct search_result {
 bool search_complete(const struct search_result *r);
 
 struct search;
+
+/*
+ * What is wrong with a filter that can match rows, but none of these tables (0: all of messages): it asks for fields of
+ * messages where calls are looked for, or the other way round. NULL: nothing. Static.
+ */
+const char *search_misplaced(const struct filter *filter, unsigned tables);
 
 /* 0, or a negative errno with a text: -ECANCELED if cancelled. */
 int search_open(struct search **ret, struct store *store, const struct search_options *options, struct errmsg *err);

@@ -180,7 +180,7 @@ static void columns_are_named(void **state)
     assert_false(store_columns_has(&c.table[RECORD_SIP], RECORD_COL_payload));
     assert_false(store_columns_has(&c.table[RECORD_SIP], RECORD_COL_src_addr));
     assert_true(store_columns_has(&c.table[RECORD_LOG], RECORD_COL_payload));
-    struct store_columns all = columns_union(&c);
+    struct store_columns all = columns_union(&c, RECORD_TABLES_ALL);
     assert_true(store_columns_has(&all, RECORD_COL_payload));
     assert_true(store_columns_has(&all, RECORD_SIP_COL_parse_error));
 }
