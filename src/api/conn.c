@@ -112,6 +112,24 @@ void api_conn_limit(struct api_conns *c, struct api_conn *conn, unsigned limit_m
     (void)pthread_mutex_unlock(&c->lock);
 }
 
+void api_conn_by_end(struct api_conns *c, struct api_conn *conn, bool by_end)
+{
+    if (conn == NULL)
+        return;
+    (void)pthread_mutex_lock(&c->lock);
+    conn->by_end = by_end;
+    (void)pthread_mutex_unlock(&c->lock);
+}
+
+/* shutdown() and close() send an orderly end if nothing is unread; dissolving the connection resets it. */
+void api_conn_reset(struct api_conn *conn)
+{
+    const struct sockaddr none = { .sa_family = AF_UNSPEC };
+    if (conn == NULL || connect(conn->fd, &none, sizeof(none)) == 0)
+        return;
+    (void)shutdown(conn->fd, SHUT_RDWR);
+}
+
 void api_conn_watch(struct api_conns *c, struct api_conn *conn, bool watched)
 {
     if (conn == NULL)
@@ -221,7 +239,10 @@ static int end_overdue(struct api_conns *c)
         conn->due_ms = 0;
         atomic_store(&conn->gone, true);
         c->overdue++;
-        (void)shutdown(conn->fd, SHUT_RDWR); /* its thread sees the end and closes it */
+        if (conn->by_end)
+            api_conn_reset(conn);
+        else
+            (void)shutdown(conn->fd, SHUT_RDWR); /* its thread sees the end and closes it */
     }
     return (int)wait;
 }
@@ -312,8 +333,11 @@ void api_conns_shut(struct api_conns *c)
 {
     end_thread(c);
     (void)pthread_mutex_lock(&c->lock);
-    for (struct api_conn *conn = c->first; conn != NULL; conn = conn->next)
+    for (struct api_conn *conn = c->first; conn != NULL; conn = conn->next) {
         atomic_store(&conn->gone, true);
+        if (conn->by_end)
+            api_conn_reset(conn);
+    }
     (void)pthread_mutex_unlock(&c->lock);
 }
 

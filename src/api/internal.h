@@ -45,6 +45,7 @@ struct api_conn {
     bool busy;        /* a request is under way */
     int64_t idle_ms;  /* monotonic; since when none is */
     int64_t due_ms;   /* monotonic; when its patience ends; 0: never */
+    bool by_end;      /* its answer is whole when the connection ends: if it is cut, that must look otherwise */
     bool watched;     /* a search runs for it: see whether the client is still there */
     atomic_bool gone; /* it is not */
 };
@@ -80,6 +81,8 @@ struct api_conn *api_conn_begin(struct api_conns *c, int fd, unsigned limit_ms);
 void api_conn_remove(struct api_conns *c, struct api_conn *conn);
 void api_conn_busy(struct api_conns *c, struct api_conn *conn, bool busy);
 void api_conn_limit(struct api_conns *c, struct api_conn *conn, unsigned limit_ms); /* from now; 0: none */
+void api_conn_by_end(struct api_conns *c, struct api_conn *conn, bool by_end);
+void api_conn_reset(struct api_conn *conn); /* its client sees an error, not an end */
 void api_conn_watch(struct api_conns *c, struct api_conn *conn, bool watched);
 
 /* ------------------------------------------------------------------------------------------------ shares */
@@ -164,6 +167,7 @@ struct api_request {
     struct MHD_Connection *mc;
     struct api_conn *conn;
     const struct api_route *route;
+    bool old;              /* HTTP/1.0: the end of an answer in pieces is that of the connection */
     bool authorised;       /* has shown the token, or there is none */
     struct api_form *form; /* NULL: the parameters are in the query string */
     bool begun;            /* the route's begin() was called */

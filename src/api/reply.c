@@ -155,6 +155,7 @@ static void add_result(struct MHD_Response *response, const struct api_stream *s
 
 struct flowing {
     struct api_stream stream;
+    struct api_conn *conn; /* NULL: its end says nothing of the answer */
     struct MHD_Response *response;
     struct gzip *gzip; /* NULL: as it is */
     struct buf piece, zipped;
@@ -210,8 +211,10 @@ static ssize_t on_read(void *arg, uint64_t pos, char *to, size_t max)
     (void)pos;
     if (f->taken == outgoing(f)->len) {
         int rc = refill(f);
-        if (rc < 0)
+        if (rc < 0) {
+            api_conn_reset(f->conn);
             return MHD_CONTENT_READER_END_WITH_ERROR;
+        }
         if (rc == 0) {
             add_result(f->response, &f->stream, true);
             return MHD_CONTENT_READER_END_OF_STREAM;
@@ -224,8 +227,17 @@ static ssize_t on_read(void *arg, uint64_t pos, char *to, size_t max)
     return (ssize_t)n;
 }
 
+/* HTTP/1.0 has no chunks: a client takes the end of the connection for that of the answer. Live ones have none. */
+static struct api_conn *told_by_end(struct api_request *r)
+{
+    if (!r->old || r->route->kind == API_KIND_LIVE)
+        return NULL;
+    api_conn_by_end(&r->api->conns, r->conn, true);
+    return r->conn;
+}
+
 /* The first piece is there already. */
-static struct MHD_Response *make_stream(struct api_reply *reply)
+static struct MHD_Response *make_stream(struct api_request *r, struct api_reply *reply)
 {
     struct flowing *f = calloc(1, sizeof(*f));
     if (f == NULL)
@@ -235,6 +247,7 @@ static struct MHD_Response *make_stream(struct api_reply *reply)
         free(f);
         return NULL;
     }
+    f->conn = told_by_end(r);
     f->stream = reply->stream;
     f->piece = reply->body;
     reply->stream.next = NULL;
@@ -308,7 +321,7 @@ enum MHD_Result api_reply_send(struct api_request *r, struct api_reply *reply)
     bool more = reply->stream.next != NULL && begin_stream(reply);
     reply->gzip = gzip_pays(reply->type) &&
                   gzip_accepted(MHD_lookup_connection_value(r->mc, MHD_HEADER_KIND, MHD_HTTP_HEADER_ACCEPT_ENCODING));
-    struct MHD_Response *response = more ? make_stream(reply) : make_plain(reply);
+    struct MHD_Response *response = more ? make_stream(r, reply) : make_plain(reply);
     if (response == NULL)
         return MHD_NO;
     add_headers(response, reply);

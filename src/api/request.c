@@ -96,13 +96,17 @@ static enum MHD_Result answer(struct api_request *r, struct api_reply *reply)
 }
 
 static enum MHD_Result request_begin(struct api *a, struct MHD_Connection *mc, const char *path, const char *method,
-                                     void **state)
+                                     const char *version, void **state)
 {
     struct api_reply reply;
     struct api_request *r = calloc(1, sizeof(*r));
     if (r == NULL)
         return MHD_NO;
-    *r = (struct api_request){ .api = a, .mc = mc, .conn = conn_of(mc), .began_ms = api_clock_ms() };
+    *r = (struct api_request){ .api = a,
+                               .mc = mc,
+                               .conn = conn_of(mc),
+                               .began_ms = api_clock_ms(),
+                               .old = strcmp(version, MHD_HTTP_VERSION_1_0) == 0 };
     *state = r;
     atomic_fetch_add(&a->requests, 1);
     api_conn_busy(&a->conns, r->conn, true);
@@ -150,10 +154,9 @@ static enum MHD_Result request_end(struct api_request *r)
 enum MHD_Result api_on_request(void *arg, struct MHD_Connection *mc, const char *path, const char *method,
                                const char *version, const char *data, size_t *len, void **state)
 {
-    (void)version;
     struct api_request *r = *state;
     if (r == NULL)
-        return request_begin(arg, mc, path, method, state);
+        return request_begin(arg, mc, path, method, version, state);
     if (*len == 0)
         return request_end(r);
     size_t taken = *len;
@@ -167,9 +170,11 @@ void api_on_completed(void *arg, struct MHD_Connection *mc, void **state, enum M
     struct api *a = arg;
     struct api_request *r = *state;
     (void)mc;
-    (void)why;
     if (r == NULL)
         return;
+    if (r->conn != NULL && r->conn->by_end && why != MHD_REQUEST_TERMINATED_COMPLETED_OK)
+        api_conn_reset(r->conn);
+    api_conn_by_end(&a->conns, r->conn, false);
     if (r->begun && r->route->end != NULL)
         r->route->end(r);
     api_form_free(r->form);

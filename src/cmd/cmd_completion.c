@@ -35,12 +35,16 @@ static void put_names(void)
         printf("%s%s", i == 0 ? "" : " ", c->name);
 }
 
-/* Names of fields, for commands that take a filter. */
-static void put_fields(const struct opt_command *c)
+static bool takes_filter(const struct opt_command *c)
+{
+    return strstr(c->usage, "[FILTER]") != NULL;
+}
+
+static void put_fields(void)
 {
     size_t count = 0;
     const struct filter_field *fields = filter_fields(&count);
-    for (size_t i = 0; i < count && strstr(c->usage, "[FILTER]") != NULL; i++)
+    for (size_t i = 0; i < count; i++)
         if (fields[i].type != FILTER_HEADER) /* its name is the user's */
             printf("%s:%s", fields[i].name, i + 1 < count ? " " : "");
 }
@@ -63,7 +67,8 @@ static void bash(void)
             if (o->kind != OPT_TITLE && o->kind != OPT_FLAG)
                 printf(" --%s ", o->name);
         printf("'\n        fields='");
-        put_fields(c);
+        if (takes_filter(c))
+            put_fields();
         printf("' ;;\n");
     }
     printf("    help)\n        COMPREPLY=($(compgen -W '");
@@ -99,7 +104,9 @@ static void zsh_option(const struct opt *o)
 static void zsh(void)
 {
     const struct opt_command *c;
-    printf("#compdef hepcat\n# hepcat: completion for zsh\n_hepcat()\n{\n    local -a commands\n"
+    printf("#compdef hepcat\n# hepcat: completion for zsh\n_hepcat_fields()\n{\n    compadd -S '' -- ");
+    put_fields();
+    printf("\n}\n_hepcat()\n{\n    local -a commands\n"
            "    if (( CURRENT == 2 )); then\n        commands=(\n");
     for (size_t i = 0; (c = cmd_help_at(i)) != NULL; i++) {
         printf("            '%s:", c->name);
@@ -112,7 +119,8 @@ static void zsh(void)
         printf("    %s)\n        _arguments", c->name);
         for (const struct opt *o = c->opts; o->name != NULL; o++)
             zsh_option(o);
-        printf(" \\\n            '--help[this text]' '*:file:_files' ;;\n");
+        printf(" \\\n            '--help[this text]' '*:%s' ;;\n",
+               takes_filter(c) ? "filter:_hepcat_fields" : "file:_files");
     }
     printf("    esac\n}\n_hepcat \"$@\"\n");
 }
@@ -135,6 +143,11 @@ static void fish(void)
             put_line(o->help);
             printf("'\n");
         }
+        if (!takes_filter(c))
+            continue;
+        printf("complete -c hepcat -n '__fish_seen_subcommand_from %s' -f -a '", c->name);
+        put_fields();
+        printf("' -d 'field of a filter'\n");
     }
 }
 

@@ -1,6 +1,6 @@
 /*
  * A file that is there when it is whole: written under a temporary name in the same folder, renamed at the end, and
- * gone if the program ends before. Standard output is one, too, as it is.
+ * gone if the program ends before. Links stay: it is the file that they lead to. Standard output is one, too, as it is.
  */
 #ifndef CMD_OUT_FILE_H
 #define CMD_OUT_FILE_H
@@ -14,6 +14,7 @@
 struct out_file {
     int fd;
     const char *path; /* NULL: standard output */
+    char *target;     /* where the links that the path is lead to; NULL: standard output */
     char *temporary;  /* NULL: standard output */
     uint64_t octets;  /* written */
     struct errmsg err;

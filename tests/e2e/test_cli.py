@@ -773,6 +773,20 @@ class Descriptions(lib.Case):
             done = lib.run(check, script, program=shell)
             self.assertEqual((done.code, done.out, done.err), (0, b"", ""), shell)
 
+    def test_zsh_and_fish_know_the_fields(self) -> None:
+        script = self.file("fish", run("completion", "fish").out)
+        done = lib.run("--no-config", "-c", f"source {script}; complete -C 'hepcat search call'", program="fish")
+        self.assertEqual([line.split("\t")[0] for line in done.out.decode().splitlines()], ["callid:"], done)
+        script = self.file("zsh", run("completion", "zsh").out)
+        shims = ("_arguments() { print -l -- \"$@\" }; compadd() { print -l -- \"$@\" }; CURRENT=3; "
+                 f"words=(hepcat $1 call); source {script} && _hepcat_fields")
+        for command, action in (("search", "*:filter:_hepcat_fields"), ("decode", "*:file:_files")):
+            done = lib.run("-f", "-c", shims, "zsh", command, program="zsh")
+            words = done.out.decode().splitlines()
+            self.assertEqual((done.code, done.err), (0, ""), done)
+            self.assertIn(action, words)
+            self.assertIn("callid:", words)
+
     def test_slips_of_the_finger(self) -> None:
         self.assertIn("did you mean 'search'?", run("serach").err)
         self.assertIn("did you mean --limit?", run("search", "--limti", "3").err)

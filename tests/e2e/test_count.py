@@ -7,6 +7,7 @@ import io
 import json
 import os
 import sys
+import time
 import urllib.parse
 from pathlib import Path
 
@@ -93,9 +94,12 @@ class CountCase(lib.Case):
             **os.environ, "HEPCAT_HEP_CLOCK_WINDOW": "36500d", "HEPCAT_SEAL_INTERVAL": "1s"}))
         with_seal.send(traffic(40))
         with_seal.wait_total(40)
-        for _ in range(40):
+        end, asked = time.monotonic() + lib.TIMEOUT, 0
+        while asked < 40 or with_seal.metric("hepcat_store_seals_total") == 0:
+            self.assertLess(time.monotonic(), end, "no seal")
             told = with_seal.get("/api/v1/counts", by="method").json
             self.assertEqual((told["total"], told["total_exact"]), (40, True))
+            asked += 1
         with_seal.wait_sealed()
         self.assertEqual(with_seal.get("/api/v1/counts").json["total"], 40)
         self.assertEqual(server.get("/api/v1/counts").json["total"], 40)

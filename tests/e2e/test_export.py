@@ -259,6 +259,25 @@ class ExportCase(lib.Case):
         self.assertEqual(self.export(server, "-o", "/dev/full").code, FAILED)
         self.assertEqual(len(list(folder.iterdir())), 10)
 
+    def test_links_stay(self) -> None:
+        """A link is written through: to a file, to where there is none yet, from another folder."""
+        server = self.filled()
+        folder = self.tmp / "there"
+        folder.mkdir()
+        (folder / "old.jsonl").write_text("old")
+        for name, to in (("a.jsonl", "there/old.jsonl"), ("b.jsonl", "there/new.jsonl"),
+                         ("c.jsonl", str(folder / "new2.jsonl")), ("d.jsonl", "a.jsonl")):
+            (self.tmp / name).symlink_to(to)
+            result = self.export(server, "-o", str(self.tmp / name), "callid:udp-0", "--quiet")
+            self.assertEqual(result.code, 0, result)
+            self.assertTrue((self.tmp / name).is_symlink())
+            self.assertEqual(len((self.tmp / name).read_text().splitlines()), 1, name)
+        self.assertEqual(sorted(p.name for p in folder.iterdir()), ["new.jsonl", "new2.jsonl", "old.jsonl"])
+        (self.tmp / "loop.jsonl").symlink_to("loop.jsonl")
+        result = self.export(server, "-o", str(self.tmp / "loop.jsonl"), "--quiet")
+        self.assertEqual(result.code, FAILED, result)
+        self.assertIn("loop.jsonl: ", result.err)
+
     def test_a_damaged_lake(self) -> None:
         lake = self.tmp / "lake"
         for i, call in enumerate(("one", "two")):

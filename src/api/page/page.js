@@ -9,6 +9,7 @@ const COLUMNS = "ts,seq,src_ip,src_port,dst_ip,dst_port,method,status,reason,fro
 let next = null; // cursor behind the last row shown
 let asked = 0; // number of the question: a late answer to an earlier one is dropped
 let shown = ""; // Call-ID of the ladder
+let chosen = 0; // number of the message that was chosen last: as above
 let source = null; // EventSource while live
 
 // ------------------------------------------------------------------------------------------------ asking
@@ -229,6 +230,7 @@ function arrow(row, i, rows, hosts, said, width, choose) {
 
 async function showCall(call, seq) {
   shown = call;
+  chosen++;
   remember();
   $("call").hidden = false;
   $("call-id").textContent = call;
@@ -246,8 +248,8 @@ async function showCall(call, seq) {
     const more = flow.next ? ", and more" : "";
     $("call-status").textContent = `${rows.length} messages${more} in ${span.toFixed(3)} s${flow.problem ? `; not all: ${flow.problem}` : ""}`;
     $("ladder").append(ladder(rows, showMessage));
-    const chosen = rows.find((row) => row.seq === seq) ?? rows[0];
-    if (chosen) showMessage(chosen, $("ladder").querySelector(`[data-seq="${chosen.seq}"]`));
+    const first = rows.find((row) => row.seq === seq) ?? rows[0];
+    if (first) showMessage(first, $("ladder").querySelector(`[data-seq="${first.seq}"]`));
   } catch (error) {
     if (call === shown) $("call-status").textContent = error.message;
   }
@@ -255,11 +257,13 @@ async function showCall(call, seq) {
 
 function closeCall() {
   shown = "";
+  chosen++;
   remember();
   $("call").hidden = true;
 }
 
 function showAlone(row) {
+  shown = "";
   $("call").hidden = false;
   $("call-id").textContent = "";
   $("call-status").textContent = "This message belongs to no call.";
@@ -269,11 +273,13 @@ function showAlone(row) {
 }
 
 async function showMessage(row, mark) {
+  const mine = ++chosen;
   for (const other of document.querySelectorAll("g.chosen")) other.classList.remove("chosen");
   mark?.classList.add("chosen");
   const box = $("message");
   try {
     const m = await ask("/api/v1/message", { seq: row.seq, ts: row.ts });
+    if (mine !== chosen) return;
     box.hidden = false;
     box.querySelector("h3").textContent = `${title(row)}  ${clock(row.ts)}`;
     const facts = [["from", place(m.src_ip, m.src_port)], ["to", place(m.dst_ip, m.dst_port)], ["transport", m.proto],
@@ -284,7 +290,7 @@ async function showMessage(row, mark) {
     for (const [name, value] of facts) if (value) list.append(element("dt", name), element("dd", value));
     paint(box.querySelector("pre"), m);
   } catch (error) {
-    $("call-status").textContent = error.message;
+    if (mine === chosen) $("call-status").textContent = error.message;
   }
 }
 
@@ -340,6 +346,17 @@ function remember() {
   history.replaceState(null, "", `?${params}`);
 }
 
+// A time that is not in the list is one more choice; the server says if it is none.
+function chooseSpan(span) {
+  const list = $("span");
+  if (![...list.options].some((option) => option.value === span)) {
+    const option = element("option", span);
+    option.value = span;
+    list.append(option);
+  }
+  list.value = span;
+}
+
 $("form").addEventListener("submit", (event) => {
   event.preventDefault();
   remember();
@@ -360,7 +377,7 @@ document.addEventListener("keydown", (event) => {
 
 const address = new URLSearchParams(location.search);
 $("q").value = address.get("q") ?? "";
-if (address.has("span")) $("span").value = address.get("span");
+if (address.has("span")) chooseSpan(address.get("span"));
 health();
 setInterval(health, 15000);
 fields();
