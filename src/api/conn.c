@@ -37,8 +37,6 @@ static int64_t due(unsigned limit_ms)
 static void link_conn(struct api_conns *c, struct api_conn *conn)
 {
     conn->next = c->first;
-    if (c->first != NULL)
-        c->first->prev = conn;
     c->first = conn;
     c->count++;
     conn->id = ++c->total;
@@ -47,12 +45,12 @@ static void link_conn(struct api_conns *c, struct api_conn *conn)
 /* Called with the lock. */
 static void unlink_conn(struct api_conns *c, struct api_conn *conn)
 {
-    if (conn->prev != NULL)
-        conn->prev->next = conn->next;
-    else
-        c->first = conn->next;
-    if (conn->next != NULL)
-        conn->next->prev = conn->prev;
+    struct api_conn **at = &c->first;
+    while (*at != NULL && *at != conn)
+        at = &(*at)->next;
+    if (*at == NULL)
+        return;
+    *at = conn->next;
     c->count--;
     free(conn);
 }

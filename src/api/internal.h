@@ -38,7 +38,7 @@ void api_gate_count(struct api_gate *g, unsigned *ret_running, unsigned *ret_wai
 
 /* One connection, known from its start to its end. */
 struct api_conn {
-    struct api_conn *next, *prev;
+    struct api_conn *next;
     uint64_t id; /* never used again, unlike fd */
     int fd;
     bool coming;      /* accepted, and not with libmicrohttpd yet: fd may be closed already if that had no memory */
