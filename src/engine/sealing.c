@@ -126,6 +126,8 @@ static int seal_once(struct engine *e, struct errmsg *err)
         if (rc != 0)
             return rc;
         e->calls_kept = true;
+        /* They know of messages after the cut, which no power loss shall take from under them. */
+        (void)wal_commit(e->wal);
     }
     if (rc == 0) {
         rc = e->store->ops->seal_end(e->store, e->pending, wal_reserve_seq(e->wal, 0) - 1, err);

@@ -220,9 +220,25 @@ bool track_event_make(const struct record *r, uint64_t seed, struct track_event 
     return true;
 }
 
+bool track_event_may_begin(const struct track_event *e)
+{
+    switch (e->method) {
+    case SIP_INVITE:
+    case SIP_ACK:
+    case SIP_BYE:
+    case SIP_CANCEL:
+    case SIP_PRACK:
+        return true;
+    case SIP_UPDATE:
+    case SIP_REFER:
+    case SIP_INFO:
+        return e->to_tag != 0;
+    default:
+        return false;
+    }
+}
+
 bool track_event_has_news(const struct track_event *e)
 {
-    if (e->method == SIP_REFER || e->method == SIP_BYE || (e->flags & TRACK_EVENT_SDP) != 0)
-        return true;
-    return e->method == SIP_INVITE && e->status != 100;
+    return track_event_may_begin(e) || e->method == SIP_REFER || (e->flags & TRACK_EVENT_SDP) != 0;
 }

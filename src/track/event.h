@@ -99,7 +99,10 @@ const char *track_transport_name(enum track_transport transport);
  */
 bool track_event_make(const struct record *r, uint64_t seed, struct track_event *ret, struct track_texts *ret_texts);
 
-/* True if the texts of this event may matter to its call. */
+/* False for what may belong to a call that is there, and alone is none (OPTIONS and others). */
+bool track_event_may_begin(const struct track_event *e);
+
+/* True if the texts of this event may matter to its call: it has news, or it may be the first one that is seen. */
 bool track_event_has_news(const struct track_event *e);
 
 /* Appends the texts as octets; reads them back as slices into these. False if the octets are no such texts. */

@@ -3,8 +3,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "sip/start.h"
-
 /* ------------------------------------------------------------------------------------------------ open and close */
 
 static void preset(uint32_t *option, uint32_t value)
@@ -296,29 +294,10 @@ void tracker_make_room(struct tracker *t)
 
 /* ------------------------------------------------------------------------------------------------ events */
 
-/* OPTIONS and others may belong to a call that is there; alone they are none. */
-static bool begins_call(const struct track_event *e)
-{
-    switch (e->method) {
-    case SIP_INVITE:
-    case SIP_ACK:
-    case SIP_BYE:
-    case SIP_CANCEL:
-    case SIP_PRACK:
-        return true;
-    case SIP_UPDATE:
-    case SIP_REFER:
-    case SIP_INFO:
-        return e->to_tag != 0;
-    default:
-        return false;
-    }
-}
-
 /* The call of an event that has none. False: it begins none, or there is no memory. */
 static bool begin(struct tracker *t, const struct track_event *e, uint32_t *ret_number)
 {
-    if (!begins_call(e)) {
+    if (!track_event_may_begin(e)) {
         t->stats.strays++;
         return false;
     }
