@@ -195,7 +195,7 @@ class ManyClients(lib.Case):
         self.assert_refused([x for x in exports if x.status != 200])
         self.assertEqual(server.metric("hepcat_exports_open"), EXPORTS_MAX)
         self.assertEqual(server.metric("hepcat_exports_refused_total"), EXPORTS - EXPORTS_MAX)
-        lib.wait_for(lambda: self.memory(server) - before < EXPORTS_MAX * 8e6, "what was for an instant is given back")
+        lib.wait_for(lambda: self.memory(server) - before < EXPORTS_MAX * 5e6, "what was for an instant is given back")
         print(f"{EXPORTS_MAX} slow exports took {grown / 1e6:.0f} MB, and keep "
               f"{(self.memory(server) - before) / 1e6:.0f} MB", file=sys.stderr)
         for export in exports:
