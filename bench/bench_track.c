@@ -3,7 +3,8 @@
  *
  * Calls of seven messages over a proxy's near side (INVITE 100 180 200 ACK ... BYE 200), `live` of them at a time: the
  * events of a call are as far apart as those of all others lie between them, so that its memory is cold. Numbers,
- * Call-IDs and phones differ with each call; there are 512 programs, two SDP, media addresses of 200 hosts.
+ * Call-IDs and phones differ with each call; there are 512 programs, two SDP, media addresses of 200 hosts. Two calls
+ * each are legs of one: the second names the first one's Call-ID in a header. Offer and answer are keys of their own.
  *
  *     bench_track [live calls] [events measured]
  */
@@ -59,7 +60,7 @@ static struct hep_slice text(char *at, const char *before, uint64_t n, unsigned 
 struct message {
     struct track_event event;
     struct track_texts texts;
-    char call_id[64], from[24], to[24], agent[32];
+    char call_id[64], other_id[64], from[24], to[24], agent[32];
 };
 
 static struct hep_slice fixed(const char *s)
@@ -83,6 +84,21 @@ static void set_texts(struct message *m, uint64_t call, unsigned step)
     of[TRACK_TEXT_REASON] = step > 0 ? fixed("OK") : fixed("");
     if (step == 0 || step == 3)
         of[TRACK_TEXT_SDP] = fixed(media[call % 2]);
+    if (step == 0 && call % 2 == 1)
+        of[TRACK_TEXT_KEY_0 + 1] = text(m->other_id, "", mix(call - 1), 16, "@pbx.example.com");
+}
+
+static void set_keys(struct track_event *e, uint64_t call, unsigned step)
+{
+    if (step != 0 && step != 3)
+        return;
+    e->origin = (uint32_t)mix(call + step) | 1;
+    e->keys[e->key_count] = mix(mix(call) + step);
+    e->key_kinds[e->key_count++] = TRACK_KEY_SDP;
+    if (step == 3 || call % 2 == 0)
+        return;
+    e->keys[e->key_count] = mix(call - 1 + 77);
+    e->key_kinds[e->key_count++] = TRACK_KEY_HEADER;
 }
 
 static void set_event(struct message *m, uint64_t call, unsigned step, int64_t ts)
@@ -110,6 +126,7 @@ static void set_event(struct message *m, uint64_t call, unsigned step, int64_t t
     e->src = (struct track_addr){ { 4, { 10, (uint8_t)(call >> 16), (uint8_t)(call >> 8), (uint8_t)call } }, 5060 };
     e->dst = (struct track_addr){ { 4, { 192, 0, 2, 1 } }, 5060 };
     e->media = (struct track_addr){ { 4, { 192, 0, 2, (uint8_t)(mix(call + step) % 200) } }, 4000 };
+    set_keys(e, call, step);
 }
 
 /* Makes the event `step` of a call; without a tracker that is all: what the making costs. */

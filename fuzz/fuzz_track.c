@@ -10,6 +10,7 @@
 #include "sip/start.h"
 #include "track/track.h"
 
+#define LIVE_MAX  6
 #define SAVED_MAX ((size_t)1 << 22)
 
 struct seen {
@@ -29,6 +30,13 @@ static void check_call(void *arg, const struct call_record *r)
     FUZZ_CHECK(r->state < TRACK_STATES && track_state_name(r->state) != NULL);
     FUZZ_CHECK(r->pdd_ms >= TRACK_NONE && r->ring_ms >= TRACK_NONE && r->talk_ms >= TRACK_NONE);
     FUZZ_CHECK(r->src.ip.len <= 16 && r->callee_media.ip.len <= 16 && r->taps <= TRACK_TAPS_MAX);
+    FUZZ_CHECK(r->legs >= 1 && r->group != 0 && (r->legs == 1) == (r->by.kind == TRACK_KEY_NONE));
+    FUZZ_CHECK(r->by.kind < TRACK_KEYS && r->by.text.len <= TRACK_TEXT_MAX && r->probable != r->uid);
+    for (size_t i = 0; i < r->key_count; i++) {
+        FUZZ_CHECK(r->keys[i].kind < TRACK_KEYS && r->keys[i].text.len <= TRACK_TEXT_MAX);
+        for (size_t n = 0; n < r->keys[i].text.len; n++)
+            octets += r->keys[i].text.ptr[n];
+    }
     FUZZ_CHECK(!r->over || !track_state_is_live(r->state));
     s->calls++;
     s->messages += r->messages;
@@ -62,6 +70,18 @@ static struct tracker *again(struct tracker *t, uint32_t max_calls, struct seen 
     return copy;
 }
 
+/* Few values, some of which are calls: what makes groups, and hubs. */
+static void set_keys(const uint8_t *p, struct track_event *e)
+{
+    e->key_count = p[1] % (TRACK_EVENT_KEYS + 1);
+    for (unsigned i = 0; i < e->key_count; i++) {
+        e->key_kinds[i] = (uint8_t)((p[2] + i * 3) % (TRACK_KEYS + 1));
+        e->keys[i] = (p[6] + i * (p[3] | 1u)) % 24;
+    }
+    e->origin = p[4] % 4;
+    e->more_media[0] = p[3] % 16;
+}
+
 /* Call, CSeq, tags, method, status, options, time forward, lateness. */
 static struct track_event event_of(const uint8_t *p, int64_t now)
 {
@@ -84,6 +104,7 @@ static struct track_event event_of(const uint8_t *p, int64_t now)
     e.sip_cause = -1;
     e.src.ip = (struct hep_addr){ (uint8_t)(p[6] & 64 ? 16 : 4), { 10, 0, 0, p[6] } };
     e.media = (struct track_addr){ { (uint8_t)(p[6] & 32 ? 4 : 0), { 10, 1, 0, p[6] } }, p[6] };
+    set_keys(p, &e);
     e.ts = now - (int64_t)p[8] * 100000;
     e.seq = (uint64_t)now;
     return e;
@@ -128,7 +149,7 @@ static void events(const uint8_t *data, size_t size)
 {
     struct seen s = { 0, 0 };
     struct track_stats stats;
-    struct tracker *t = make(4, &s);
+    struct tracker *t = make(LIVE_MAX, &s);
     uint64_t taken = 0;
     int64_t now = INT64_C(1700000000000000);
     for (size_t n = 0; size >= 9; data += 9, size -= 9, n++) {
@@ -140,11 +161,13 @@ static void events(const uint8_t *data, size_t size)
         struct track_event e = event_of(data, now);
         taken += tracker_take(t, &e, data[5] & 1 ? &texts : NULL, now) != 0;
         if (n % 16 == 15)
-            t = again(t, 4, &s);
+            t = again(t, LIVE_MAX, &s);
     }
     tracker_stats(t, &stats);
     tracker_finish(t);
     FUZZ_CHECK(s.messages == taken && stats.no_memory == 0);
+    tracker_stats(t, &stats);
+    FUZZ_CHECK(stats.keys == 0);
     tracker_free(t);
 }
 

@@ -92,25 +92,40 @@ static void set_limits(pcre2_match_context *context, size_t len)
     (void)pcre2_set_heap_limit(context, HEAP_MAX);
 }
 
+static struct hep_slice captured(pcre2_match_data *data, const uint8_t *value, int groups)
+{
+    const PCRE2_SIZE *at = pcre2_get_ovector_pointer(data);
+    size_t which = groups > 1 && at[2] != PCRE2_UNSET ? 2 : 0;
+    /* \K in a look-ahead may put the start behind the end. */
+    return (struct hep_slice){ value + at[which], at[which + 1] > at[which] ? at[which + 1] - at[which] : 0 };
+}
+
 /* A value that is cut must not match for its end, nor can it be said of it that nothing matches. */
-enum regex_answer regex_match(const struct regex *r, const uint8_t *value, size_t len)
+enum regex_answer regex_capture(const struct regex *r, const uint8_t *value, size_t len, struct hep_slice *ret)
 {
     bool cut = len > REGEX_SUBJECT_MAX;
     enum regex_answer answer = REGEX_GAVE_UP;
     pcre2_match_context *context = pcre2_match_context_create(NULL);
-    pcre2_match_data *data = pcre2_match_data_create(1, NULL);
+    pcre2_match_data *data = pcre2_match_data_create(2, NULL);
     if (context != NULL && data != NULL) {
         len = cut ? REGEX_SUBJECT_MAX : len;
         set_limits(context, len);
         int rc = pcre2_match(r->code, value, len, 0, cut ? PCRE2_PARTIAL_HARD : 0, data, context);
-        if (rc >= 0)
+        if (rc >= 0) {
+            *ret = captured(data, value, rc > 0 ? rc : 2); /* 0: there are more groups than asked for */
             answer = REGEX_YES;
-        else if (rc == PCRE2_ERROR_NOMATCH || rc == PCRE2_ERROR_PARTIAL)
+        } else if (rc == PCRE2_ERROR_NOMATCH || rc == PCRE2_ERROR_PARTIAL)
             answer = cut ? REGEX_CUT : REGEX_NO;
     }
     pcre2_match_data_free(data);
     pcre2_match_context_free(context);
     return answer;
+}
+
+enum regex_answer regex_match(const struct regex *r, const uint8_t *value, size_t len)
+{
+    struct hep_slice where;
+    return regex_capture(r, value, len, &where);
 }
 
 /* ------------------------------------------------------------------------------------------------ for SQL */

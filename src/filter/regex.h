@@ -9,6 +9,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "hep/hep.h"
+
 #define REGEX_SOURCE_MAX  1024  /* octets of an expression */
 #define REGEX_SUBJECT_MAX 16384 /* octets of a value that are looked at */
 
@@ -29,6 +31,12 @@ void regex_free(struct regex *r); /* NULL is fine */
 /* Cut: the value is longer than is looked at, and the part that is does not match. Gave up: it took too many steps. */
 enum regex_answer { REGEX_NO, REGEX_YES, REGEX_CUT, REGEX_GAVE_UP };
 enum regex_answer regex_match(const struct regex *r, const uint8_t *value, size_t len);
+
+/*
+ * The same, and where it matched: the first group if the expression has one and it took part, else all that matched.
+ * *ret points into the value; it is set on REGEX_YES only.
+ */
+enum regex_answer regex_capture(const struct regex *r, const uint8_t *value, size_t len, struct hep_slice *ret);
 
 #define REGEX_GIVE_UPS 100u /* values on which an expression gives up before it is tried no more */
 

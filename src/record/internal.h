@@ -12,9 +12,9 @@ struct record_reader {
     struct hep_zlib *zlib;
     int64_t clock_window_us;
     struct sip_extras extras;
-    struct sip_extra names[RECORD_HEADERS_MAX];
-    struct hep_slice values[RECORD_HEADERS_MAX];
-    char *header_texts[RECORD_HEADERS_MAX];
+    struct sip_extra names[2 * RECORD_HEADERS_MAX];
+    struct hep_slice values[2 * RECORD_HEADERS_MAX];
+    char *header_texts[2 * RECORD_HEADERS_MAX];
 
     /* Of the message that record_finish_hep() saw last. */
     int64_t sent_us;       /* capture time as sent; RECORD_NO_TIME: none */

@@ -41,6 +41,12 @@ static void put_media(struct buf *b, const struct sdp_media *m)
     }
 }
 
+static void keep_medium(struct record_sdp *sdp, const struct sdp_media *m)
+{
+    if (m->port != 0 && m->addr.len != 0 && sdp->media_count < RECORD_SDP_MEDIA_MAX)
+        sdp->media[sdp->media_count++] = (struct record_medium){ m->addr, m->port };
+}
+
 void record_make_sdp(struct record_reader *r, struct record *ret)
 {
     struct hep_slice sdp;
@@ -51,11 +57,15 @@ void record_make_sdp(struct record_reader *r, struct record *ret)
     buf_reset(&r->sdp_media);
     ret->flags |= RECORD_FLAG_SDP;
     sdp_begin(&it, sdp);
+    ret->sdp.user = it.session.user;
+    ret->sdp.session = it.session.id;
+    ret->sdp.origin = it.session.origin;
     for (unsigned n = 0; n < SDP_MEDIA_MAX && sdp_next(&it, m); n++) {
         if (n == 0) {
             ret->sdp_ip = m->host;
             ret->sdp_port = m->port;
         }
+        keep_medium(&ret->sdp, m);
         put_media(&r->sdp_media, m);
         if (m->crypto || m->fingerprint)
             ret->flags |= RECORD_FLAG_SRTP;

@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "record/internal.h"
 
@@ -20,16 +21,50 @@
 
 /* ------------------------------------------------------------------------------------------------ open and close */
 
-static bool copy_headers(struct record_reader *r, const struct record_options *o)
+const char *const record_leg_headers[RECORD_LEG_HEADERS] = {
+    "X-Call-ID",
+    "X-CID",
+    "X-CallID",
+    "X-Original-Call-ID",
+    "X-Orig-Call-ID",
+    "X-Leg-Call-ID",
+    "X-Parent-Call-ID",
+    "X-Correlation-ID",
+    "X-Genesys-CallUUID",
+    "X-Asterisk-Linkedid",
+    "Av-Global-Session-ID",
+    "Cisco-Guid",
+};
+
+static bool has_header(const struct record_reader *r, const char *name)
 {
-    for (size_t i = 0; i < o->header_count && i < RECORD_HEADERS_MAX; i++) {
-        r->header_texts[i] = strdup(o->headers[i]);
-        if (r->header_texts[i] == NULL)
+    for (size_t i = 0; i < r->extras.count; i++)
+        if (strcasecmp(r->header_texts[i], name) == 0)
+            return true;
+    return false;
+}
+
+static bool copy_headers(struct record_reader *r, const char *const *names, size_t count)
+{
+    for (size_t i = 0; i < count && i < RECORD_HEADERS_MAX; i++) {
+        size_t n = r->extras.count, len = strlen(names[i]);
+        if (has_header(r, names[i]))
+            continue;
+        r->header_texts[n] = strdup(names[i]);
+        if (r->header_texts[n] == NULL)
             return false;
-        r->names[i] = (struct sip_extra){ r->header_texts[i], strlen(r->header_texts[i]) };
-        r->extras.count = i + 1;
+        r->names[n] = (struct sip_extra){ r->header_texts[n], len };
+        r->extras.lengths |= UINT64_C(1) << (len < 63 ? len : 63);
+        r->extras.count = n + 1;
     }
     return true;
+}
+
+static bool copy_all_headers(struct record_reader *r, const struct record_options *o)
+{
+    return copy_headers(r, o->headers, o->header_count) &&
+           (o->leg_headers != NULL ? copy_headers(r, o->leg_headers, o->leg_header_count)
+                                   : copy_headers(r, record_leg_headers, RECORD_LEG_HEADERS));
 }
 
 struct record_reader *record_reader_new(const struct record_options *options)
@@ -43,7 +78,7 @@ struct record_reader *record_reader_new(const struct record_options *options)
     buf_init(&r->headers, COMPOSED_MAX);
     buf_init(&r->problems, COMPOSED_MAX);
     r->zlib = hep_zlib_new(RECORD_PAYLOAD_MAX);
-    if (r->zlib != NULL && copy_headers(r, options))
+    if (r->zlib != NULL && copy_all_headers(r, options))
         return r;
     record_reader_free(r);
     return NULL;
@@ -54,7 +89,7 @@ void record_reader_free(struct record_reader *r)
     if (r == NULL)
         return;
     hep_zlib_free(r->zlib);
-    for (size_t i = 0; i < RECORD_HEADERS_MAX; i++)
+    for (size_t i = 0; i < 2 * RECORD_HEADERS_MAX; i++)
         free(r->header_texts[i]);
     buf_free(&r->sdp_media);
     buf_free(&r->headers);

@@ -14,9 +14,17 @@ struct record_options {
     int64_t clock_window_us;    /* capture times are believed this near the receive time; 0: one day */
     const char *const *headers; /* names of SIP headers to keep in the column `headers` */
     size_t header_count;        /* at most RECORD_HEADERS_MAX */
+    /* Those that name another leg of the call are kept there as well. NULL: record_leg_headers; else at most
+     * RECORD_HEADERS_MAX. */
+    const char *const *leg_headers;
+    size_t leg_header_count;
 };
 
-#define RECORD_HEADERS_MAX 16
+#define RECORD_HEADERS_MAX 16 /* of either kind */
+
+/* Headers in which programs of the field tell the Call-ID, or an identifier of their own, of the call behind a call. */
+#define RECORD_LEG_HEADERS 12
+extern const char *const record_leg_headers[RECORD_LEG_HEADERS];
 
 struct record_reader;
 

@@ -20,11 +20,25 @@
 #define RECORD_MEMBER_BYTES(name)          struct hep_slice name;
 #define RECORD_MEMBER(name, kind, options) RECORD_MEMBER_##kind(name)
 
+#define RECORD_SDP_MEDIA_MAX 4
+
+/* Of the SDP of a SIP message, beyond the columns: what call tracking goes by. Not stored. */
+struct record_sdp {
+    struct hep_slice user, session; /* o=: username, session id */
+    struct hep_slice origin;        /* o=: address as written */
+    uint8_t media_count;            /* of those below: media with an IP address and a port */
+    struct record_medium {
+        struct hep_addr ip;
+        uint16_t port;
+    } media[RECORD_SDP_MEDIA_MAX];
+};
+
 struct record {
     enum record_table table;
     RECORD_COMMON_COLUMNS(RECORD_MEMBER)
     RECORD_SIP_COLUMNS(RECORD_MEMBER)
     RECORD_KIND_COLUMNS(RECORD_MEMBER)
+    struct record_sdp sdp;
     RECORD_CALL_OWN_COLUMNS(RECORD_MEMBER) /* last: rows of messages leave them as they are */
 };
 

@@ -80,6 +80,8 @@ static void read_header(struct sip_reader *r, const struct sip_header *h)
 
 static void match_extras(const struct sip_extras *extras, const struct sip_header *h)
 {
+    if (extras->lengths != 0 && (extras->lengths >> (h->name.len < 63 ? h->name.len : 63) & 1) == 0)
+        return;
     for (size_t i = 0; i < extras->count; i++) {
         const struct sip_extra *extra = &extras->names[i];
         if (extra->len == h->name.len && extras->ret_values[i].len == 0 &&

@@ -158,6 +158,7 @@ struct sip_extras {
     const struct sip_extra *names;
     size_t count;
     struct hep_slice *ret_values; /* count of them; value of the first such header, length 0 if there is none */
+    uint64_t lengths;             /* bits 1 << len of the names (1 << 63: 63 and more); 0: all are looked at */
 };
 
 /*

@@ -1,6 +1,5 @@
-#include "track/call.h"
+#include "track/own.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 #include "hep/rd.h"
@@ -48,14 +47,16 @@ static bool is_challenge(uint16_t status)
 /* True, and the message is the best from now on, if it is better than the one that was. */
 static bool is_best(struct track_call *c, enum call_best which, uint8_t rank, const struct track_event *e, int32_t ms)
 {
-    struct best *b = &c->best[which];
-    uint32_t seq = (uint32_t)e->seq;
-    if (b->ms != CALL_NO_TIME) {
-        if (rank != c->ranks[which] ? rank < c->ranks[which] : ms != b->ms ? ms > b->ms : seq >= b->seq)
+    uint16_t seq = (uint16_t)e->seq;
+    if (c->best_ms[which] != CALL_NO_TIME) {
+        if (rank != c->ranks[which]   ? rank < c->ranks[which]
+            : ms != c->best_ms[which] ? ms > c->best_ms[which]
+                                      : seq >= c->best_seq[which])
             return false;
     }
     c->ranks[which] = rank;
-    *b = (struct best){ ms, seq };
+    c->best_ms[which] = ms;
+    c->best_seq[which] = seq;
     return true;
 }
 
@@ -63,56 +64,35 @@ static bool is_best(struct track_call *c, enum call_best which, uint8_t rank, co
 
 struct hep_slice call_text(const struct track_call *c, enum track_text which)
 {
-    struct hep_slice s = { NULL, 0 };
-    if (c->texts == NULL)
-        return s;
+    const uint8_t *lens = own_texts(c);
+    if (lens == NULL)
+        return (struct hep_slice){ NULL, 0 };
     if (which == TRACK_TEXT_RURI_USER && (c->flags & CALL_SAME_USER) != 0)
         which = TRACK_TEXT_TO_USER;
-    s = (struct hep_slice){ c->texts + CALL_TEXTS, c->texts[which] };
+    struct hep_slice s = { lens + CALL_TEXTS, lens[which] };
     for (unsigned i = 0; i < (unsigned)which; i++)
-        s.ptr += c->texts[i];
+        s.ptr += lens[i];
     return s;
-}
-
-size_t call_texts_len(const struct track_call *c)
-{
-    size_t len = 0;
-    if (c->texts == NULL)
-        return 0;
-    for (size_t i = 0; i < CALL_TEXTS; i++)
-        len += c->texts[i];
-    return len + CALL_TEXTS;
 }
 
 /* The texts of the set (bits 1 << enum track_text) are those of the message from now on; the others stay. */
 static void set_texts(struct track_call *c, struct call_world *w, unsigned set, const struct track_texts *texts)
 {
+    uint8_t octets[CALL_TEXTS * (TRACK_TEXT_MAX + 1)];
     struct hep_slice all[CALL_TEXTS];
     size_t len = CALL_TEXTS;
-    for (unsigned i = 0; i < CALL_TEXTS; i++) {
+    for (unsigned i = 0; i < CALL_TEXTS; i++)
         all[i] = set >> i & 1 ? track_text_cut(texts->of[i]) : call_text(c, (enum track_text)i);
+    bool same = text_equal(all[TRACK_TEXT_TO_USER], all[TRACK_TEXT_RURI_USER]);
+    if (same)
+        all[TRACK_TEXT_RURI_USER].len = 0;
+    for (unsigned i = 0; i < CALL_TEXTS; i++) {
+        octets[i] = (uint8_t)all[i].len;
+        if (all[i].len > 0)
+            memcpy(octets + len, all[i].ptr, all[i].len);
         len += all[i].len;
     }
-    bool same = text_equal(all[TRACK_TEXT_TO_USER], all[TRACK_TEXT_RURI_USER]);
-    if (same) {
-        len -= all[TRACK_TEXT_RURI_USER].len;
-        all[TRACK_TEXT_RURI_USER].len = 0;
-    }
-    uint8_t *p = malloc(len);
-    if (p == NULL) {
-        w->lost++;
-        return;
-    }
-    uint8_t *at = p + CALL_TEXTS;
-    for (unsigned i = 0; i < CALL_TEXTS; i++) {
-        p[i] = (uint8_t)all[i].len;
-        if (all[i].len > 0)
-            memcpy(at, all[i].ptr, all[i].len);
-        at += all[i].len;
-    }
-    w->text_octets += len - call_texts_len(c);
-    free(c->texts);
-    c->texts = p;
+    own_set_texts(c, w, octets, len);
     c->flags = (uint16_t)(same ? c->flags | CALL_SAME_USER : c->flags & ~CALL_SAME_USER);
 }
 
@@ -149,7 +129,7 @@ static void set_addr(struct track_call *c, struct call_world *w, enum call_word 
 static uint8_t who_rank(const struct track_event *e)
 {
     if (is_request(e, SIP_INVITE) && e->to_tag == 0)
-        return 3;
+        return WHO_INVITE;
     if (is_request(e, SIP_CANCEL) || (is_answer(e) && e->status < 200))
         return 2;
     return is_answer(e) ? 1 : 0;
@@ -165,7 +145,7 @@ static void take_who(struct track_call *c, struct call_world *w, const struct tr
     set_texts(c, w, (1u << CALL_TEXTS) - 1 - (1u << TRACK_TEXT_REFER_TO), texts);
     set_word(c, w, WORD_FROM_HOST, texts->of[TRACK_TEXT_FROM_HOST]);
     set_word(c, w, WORD_RURI_HOST, texts->of[TRACK_TEXT_RURI_HOST]);
-    if (rank < 3)
+    if (rank < WHO_INVITE)
         return;
     set_word(c, w, WORD_CALLER_AGENT, texts->of[TRACK_TEXT_USER_AGENT]);
     set_word(c, w, WORD_OFFER, texts->of[TRACK_TEXT_SDP]);
@@ -271,12 +251,12 @@ static void take_answer(struct track_call *c, struct call_world *w, const struct
         c->flags |= CALL_EARLY_MEDIA;
 }
 
-static uint32_t address_hash(const struct hep_addr *a)
+static uint16_t address_hash(const struct hep_addr *a)
 {
     uint32_t h = a->len;
     for (uint8_t i = 0; i < a->len; i++)
         h = (h ^ a->octets[i]) * UINT32_C(16777619);
-    return h;
+    return (uint16_t)(h ^ h >> 16);
 }
 
 /* The ways that the INVITE took, of the last attempt: a proxy behind the other, or branches of a fork. */
@@ -293,12 +273,14 @@ static void take_way(struct track_call *c, const struct track_event *e, int32_t 
     c->ways_via = e->via_count < c->ways_via ? e->via_count : c->ways_via;
     latest(&c->ways_ms, ms);
     for (uint8_t i = 0; i < c->way_count; i++)
-        if (c->ways[i].branch == e->branch)
+        if (c->ways[i] == e->branch)
             return;
-    if (c->way_count < WAYS_MAX)
-        c->ways[c->way_count++] = (struct way){ e->branch, address_hash(&e->src.ip) };
-    else
+    if (c->way_count < WAYS_MAX) {
+        c->ways[c->way_count] = e->branch;
+        c->way_srcs[c->way_count++] = address_hash(&e->src.ip);
+    } else {
         c->branches = (uint8_t)(c->branches + (c->branches < UINT8_MAX));
+    }
 }
 
 static void take_invite(struct track_call *c, const struct track_event *e, int32_t ms)
@@ -315,47 +297,42 @@ static void take_invite(struct track_call *c, const struct track_event *e, int32
 
 /* ------------------------------------------------------------------------------------------------ dialog */
 
-static void take_new_request(struct track_call *c, const struct track_event *e)
+/* Those that are counted. */
+static uint16_t *request_counter(struct track_call *c, uint8_t method)
 {
-    switch (e->method) {
-    case SIP_INVITE:
-        count_up(&c->reinvites);
-        break;
-    case SIP_UPDATE:
-        count_up(&c->updates);
-        break;
-    case SIP_REFER:
-        count_up(&c->refers);
-        break;
-    default:
-        break;
-    }
-    if (e->method != SIP_UPDATE && e->method != SIP_PRACK)
-        c->flags |= CALL_DIALOG;
+    return method == SIP_INVITE   ? &c->reinvites
+           : method == SIP_UPDATE ? &c->updates
+           : method == SIP_REFER  ? &c->refers
+                                  : NULL;
 }
 
 /* Requests inside the dialog are numbered: one that came over three hops is one. */
-static void take_request(struct track_call *c, const struct track_event *e)
+static void take_request(struct track_call *c, struct call_world *w, const struct track_event *e)
 {
-    struct side *s = e->method == SIP_ACK || e->method == SIP_CANCEL || e->to_tag == 0 ? NULL : side_of(c, e->from_tag);
+    if (e->method == SIP_ACK || e->method == SIP_CANCEL || e->to_tag == 0)
+        return;
+    if (e->method != SIP_UPDATE && e->method != SIP_PRACK)
+        c->flags |= CALL_DIALOG;
+    uint16_t *counter = request_counter(c, e->method);
+    struct side *s = counter != NULL ? side_of(c, w, e->from_tag) : NULL;
     uint32_t bit = s != NULL ? side_bit(s, e->cseq) : 0;
     if (bit == 0)
         return;
     if ((s->seen & bit) == 0)
-        take_new_request(c, e);
+        count_up(counter);
     s->seen |= bit;
-    if ((e->flags & TRACK_EVENT_SDP) == 0 || (e->method != SIP_INVITE && e->method != SIP_UPDATE))
+    if ((e->flags & TRACK_EVENT_SDP) == 0 || e->method == SIP_REFER)
         return;
     s->sdp |= bit;
     if (e->flags & TRACK_EVENT_HOLD)
         s->hold |= bit;
 }
 
-static void take_response(struct track_call *c, const struct track_event *e)
+static void take_response(struct track_call *c, struct call_world *w, const struct track_event *e)
 {
     if (e->method == SIP_INVITE && e->status >= 300 && e->status < 400)
         c->flags |= CALL_REDIRECTED;
-    struct side *s = is_challenge(e->status) ? side_of(c, e->from_tag) : NULL;
+    struct side *s = is_challenge(e->status) ? side_of(c, w, e->from_tag) : NULL;
     uint32_t bit = s != NULL ? side_bit(s, e->cseq) : 0;
     if (bit == 0 || (s->challenged & bit) != 0)
         return;
@@ -409,16 +386,14 @@ void call_begin(struct track_call *c, const struct track_event *e)
     for (size_t i = 0; i < CALL_TIMES; i++)
         c->at[i] = CALL_NO_TIME;
     for (size_t i = 0; i < CALL_BESTS; i++)
-        c->best[i].ms = CALL_NO_TIME;
+        c->best_ms[i] = CALL_NO_TIME;
 }
 
 void call_end(struct track_call *c, struct call_world *w)
 {
     for (unsigned i = 0; i < CALL_WORDS; i++)
         drop_word(c, w, i);
-    w->text_octets -= call_texts_len(c);
-    free(c->texts);
-    c->texts = NULL;
+    own_free(c, w);
 }
 
 static unsigned tap_place(struct track_call *c, uint16_t tap)
@@ -448,9 +423,9 @@ void call_take(struct track_call *c, struct call_world *w, const struct track_ev
     int32_t ms = call_ms(c, e->ts);
     take_common(c, e, ms);
     if (e->flags & TRACK_EVENT_REQUEST)
-        take_request(c, e);
+        take_request(c, w, e);
     else
-        take_response(c, e);
+        take_response(c, w, e);
     if (is_request(e, SIP_INVITE))
         take_invite(c, e, ms);
     if (is_answer(e))
@@ -476,7 +451,7 @@ bool call_is_another(const struct track_call *c, const struct track_event *e)
     if (!is_request(e, SIP_INVITE) || e->to_tag != 0)
         return false;
     for (uint8_t i = 0; i < c->way_count; i++)
-        if (c->ways[i].branch == e->branch)
+        if (c->ways[i] == e->branch)
             return false;
     int32_t ms = call_ms(c, e->ts);
     if (call_knows(c, AT_BYE) && call_knows(c, AT_INVITE))

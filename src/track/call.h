@@ -37,7 +37,9 @@ enum call_flag {
     CALL_DIALOG = 1 << 5, /* a request inside the dialog: it was answered, whether that was seen or not */
     CALL_EVICTED = 1 << 6,
     CALL_REDIRECTED = 1 << 7,
-    CALL_SAME_USER = 1 << 8 /* the user of the R-URI is that of To, and is kept once */
+    CALL_SAME_USER = 1 << 8, /* the user of the R-URI is that of To, and is kept once */
+    CALL_SIDES = 1 << 9,     /* parts of `own` that are there */
+    CALL_OWN_TEXTS = 1 << 10
 };
 
 /* Texts that are shared (words.h), addresses included. */
@@ -63,10 +65,7 @@ enum call_word {
 #define CALL_TEXTS (TRACK_TEXT_REFER_TO + 1)
 
 /* Who said it: the best message for a group of fields. Higher rank, then earlier, then lower seq. */
-struct best {
-    int32_t ms;
-    uint32_t seq;
-};
+#define WHO_INVITE 3 /* rank of BEST_WHO: a first INVITE */
 
 enum call_best {
     BEST_WHO,    /* parties, programs and SDP of the caller: its first INVITE */
@@ -98,15 +97,13 @@ struct recent {
 #define RECENT_UNIT_MS 4
 #define RECENT_SAME_MS 500 /* further apart it is not the same transmission that two taps saw */
 
-struct way {
-    uint32_t branch, src;
-};
-
 #define WAYS_MAX 4
 #define TAGS_MAX 4
 
 struct track_call {
-    uint64_t key, uid, first_seq;
+    uint64_t key;
+    uint8_t *own; /* own.h; NULL: nothing. Near the key, so that it is known early where it is */
+    uint64_t uid, first_seq;
     uint32_t base_s; /* Unix time */
     int32_t at[CALL_TIMES];
     uint32_t touched; /* clock of its last message, seconds */
@@ -117,7 +114,6 @@ struct track_call {
     } link;
 
     struct recent recent[RECENT_MAX];
-    struct side sides[2];
 
     uint16_t flags;
     uint8_t recent_at, way_count, branches, tag_count, tap_count, transports;
@@ -138,15 +134,19 @@ struct track_call {
     uint32_t ways_cseq;
     int32_t ways_ms;              /* the latest of these INVITEs */
     uint8_t ways_via, cancel_via; /* fewest Vias of these, and of a CANCEL: who has more is behind a proxy */
-    struct way ways[WAYS_MAX];    /* of the INVITE with the highest CSeq */
+    uint32_t ways[WAYS_MAX];      /* branches of the INVITE with the highest CSeq, */
+    uint16_t way_srcs[WAYS_MAX];  /* and hashes of who sent it there */
     uint32_t to_tags[TAGS_MAX];
 
     uint8_t ranks[CALL_BESTS];
-    struct best best[CALL_BESTS];
-    uint32_t words[CALL_WORDS]; /* an IPv4 address stands there itself: */
-    uint16_t ip4;               /* bits 1 << enum call_word */
+    int32_t best_ms[CALL_BESTS];
+    uint16_t best_seq[CALL_BESTS]; /* the lower bits: to tell apart what came at one time is enough */
+    uint32_t words[CALL_WORDS];    /* an IPv4 address stands there itself: */
+    uint16_t ip4;                  /* bits 1 << enum call_word */
     uint16_t ports[CALL_PORTS];
-    uint8_t *texts; /* NULL: none */
+    uint8_t key_count;
+    uint16_t own_cap;  /* octets of `own` */
+    uint16_t key_text; /* octets of the texts of its keys */
 };
 
 /* The place in the wheel stays when a call begins. */
@@ -165,7 +165,13 @@ void call_take(struct track_call *c, struct call_world *w, const struct track_ev
 void call_end(struct track_call *c, struct call_world *w); /* releases its texts */
 
 struct hep_slice call_text(const struct track_call *c, enum track_text which);
-size_t call_texts_len(const struct track_call *c); /* octets of the piece */
+
+/* Where a side wants to receive, or what is on the wire. */
+void call_addr(const struct track_call *c, const struct call_world *w, enum call_word which, struct track_addr *ret);
+
+/* Milliseconds since 1970: its first message; its last one if it has ended, else INT64_MAX. */
+int64_t call_from(const struct track_call *c);
+int64_t call_until(const struct track_call *c);
 
 static inline bool call_knows(const struct track_call *c, enum call_time which)
 {
@@ -184,8 +190,8 @@ bool call_is_another(const struct track_call *c, const struct track_event *e);
 /* Counts the message as new, sent again, or seen again. */
 void recent_note(struct track_call *c, const struct track_event *e, unsigned tap, int32_t ms);
 
-/* The side whose From tag this is; a new one if there is room, else NULL. */
-struct side *side_of(struct track_call *c, uint32_t tag);
+/* The side whose From tag this is; a new one if there is room, else NULL. Others may move. */
+struct side *side_of(struct track_call *c, struct call_world *w, uint32_t tag);
 
 /* Makes room for the number. Its bit, 0 if it is too old to be told apart from those seen. */
 uint32_t side_bit(struct side *s, uint32_t cseq);

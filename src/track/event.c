@@ -7,10 +7,11 @@
 #include "base/utf8.h"
 #include "sip/start.h"
 #include "sip/text.h"
+#include "track/keys.h"
 
 /* ------------------------------------------------------------------------------------------------ texts */
 
-static const size_t text_places[TRACK_TEXTS] = {
+static const size_t text_places[TRACK_TEXT_KEY_0] = {
     [TRACK_TEXT_CALL_ID] = offsetof(struct record, call_id),
     [TRACK_TEXT_FROM_USER] = offsetof(struct record, from_user),
     [TRACK_TEXT_FROM_NAME] = offsetof(struct record, from_name),
@@ -159,6 +160,11 @@ static void set_media(const struct record *r, struct track_event *e)
     if (r->sdp_port > 0 && r->sdp_port <= UINT16_MAX &&
         ip_parse((const char *)r->sdp_ip.ptr, r->sdp_ip.len, &e->media.ip))
         e->media.port = (uint16_t)r->sdp_port;
+    for (uint8_t i = 0, n = 0; i < r->sdp.media_count && n < TRACK_EVENT_MEDIA; i++) {
+        uint32_t endpoint = track_endpoint(&r->sdp.media[i].ip, r->sdp.media[i].port);
+        if (endpoint != track_endpoint(&e->media.ip, e->media.port))
+            e->more_media[n++] = endpoint;
+    }
 }
 
 /* ------------------------------------------------------------------------------------------------ events */
@@ -200,7 +206,8 @@ static void set_numbers(const struct record *r, uint64_t seed, struct track_even
     e->dst = (struct track_addr){ r->dst_ip, (uint16_t)r->dst_port };
 }
 
-bool track_event_make(const struct record *r, uint64_t seed, struct track_event *ret, struct track_texts *ret_texts)
+bool track_event_make_legs(const struct record *r, uint64_t seed, const struct track_legs *legs,
+                           struct track_event *ret, struct track_texts *ret_texts)
 {
     enum sip_method method = sip_method_id(r->method);
     if (r->table != RECORD_SIP || r->call_id.len == 0 || method == SIP_NO_METHOD || method == SIP_REGISTER ||
@@ -215,8 +222,9 @@ bool track_event_make(const struct record *r, uint64_t seed, struct track_event 
     if (method == SIP_INVITE && (ret->flags & TRACK_EVENT_REQUEST))
         set_invite(r, ret);
     ret->message = message_hash(r, ret, seed);
-    for (int i = 0; i < TRACK_TEXTS; i++)
+    for (int i = 0; i < TRACK_TEXT_KEY_0; i++)
         ret_texts->of[i] = text_at(r, text_places[i]);
+    keys_make(r, seed, legs, ret, ret_texts);
     return true;
 }
 
@@ -236,6 +244,11 @@ bool track_event_may_begin(const struct track_event *e)
     default:
         return false;
     }
+}
+
+bool track_event_make(const struct record *r, uint64_t seed, struct track_event *ret, struct track_texts *ret_texts)
+{
+    return track_event_make_legs(r, seed, NULL, ret, ret_texts);
 }
 
 bool track_event_has_news(const struct track_event *e)

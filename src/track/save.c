@@ -1,10 +1,11 @@
 /*
  * The live calls as octets, little-endian:
  *
- *     0 magic "hctrk01\n"   8 now (4)   12 number of calls (4)   16 the calls
+ *     0 magic "hctrk02\n"   8 now (4)   12 number of calls (4)   16 the calls
  *
- * A call is its fields in the order of fields(), then its shared texts (length, octets), then its own. One list writes
- * and reads, so that they cannot differ. A change of the list is a new magic.
+ * A call is its fields in the order of fields(), then its shared texts (length, octets), then what it has for itself:
+ * sides, keys and their texts, texts. One list writes and reads the numbers, so that they cannot differ. A change of
+ * the list is a new magic.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -13,7 +14,7 @@
 #include "base/le.h"
 #include "track/internal.h"
 
-static const char magic[8] = "hctrk01\n";
+static const char magic[8] = "hctrk02\n";
 
 #define FIELDS_MAX 1024 /* octets of the numbers of a call */
 
@@ -137,10 +138,8 @@ static void ways(struct io *io, struct track_call *c)
     NUMBER(c->ways_ms);
     NUMBER(c->ways_via);
     NUMBER(c->cancel_via);
-    for (size_t i = 0; i < WAYS_MAX; i++) {
-        NUMBER(c->ways[i].branch);
-        NUMBER(c->ways[i].src);
-    }
+    NUMBERS(c->ways);
+    NUMBERS(c->way_srcs);
     NUMBER(c->tag_count);
     NUMBERS(c->to_tags);
 }
@@ -175,15 +174,24 @@ static void fields(struct io *io, struct track_call *c)
     counts(io, c);
     NUMBER(c->recent_at);
     recents(io, c->recent);
-    sides(io, c->sides);
     finals(io, c);
     ways(io, c);
     NUMBERS(c->ranks);
-    for (size_t i = 0; i < CALL_BESTS; i++) {
-        NUMBER(c->best[i].ms);
-        NUMBER(c->best[i].seq);
-    }
+    NUMBERS(c->best_ms);
+    NUMBERS(c->best_seq);
     NUMBERS(c->ports);
+    NUMBER(c->key_count);
+}
+
+#define KEY_LEN 12
+
+static void key_fields(struct io *io, struct call_key *k)
+{
+    NUMBER(k->low);
+    NUMBER(k->high);
+    NUMBER(k->total);
+    NUMBER(k->kind);
+    NUMBER(k->len);
 }
 
 /* ------------------------------------------------------------------------------------------------ out */
@@ -199,6 +207,7 @@ struct saving {
 #define PIECE ((size_t)256 << 10)
 
 _Static_assert(sizeof(struct track_call) <= FIELDS_MAX, "fields fit");
+_Static_assert(2 * sizeof(struct side) + KEYS_MAX * KEY_LEN <= FIELDS_MAX, "sides and keys fit");
 
 static void be32_put(uint8_t *p, uint32_t v)
 {
@@ -215,10 +224,37 @@ static bool flush(struct saving *s)
     return !s->failed;
 }
 
-static bool save_call(void *arg, const struct track_call *c)
+/* What the call has for itself. The numbers are written from copies: the lists are of both directions. */
+static void save_own(const struct track_call *c, struct buf *out)
+{
+    uint8_t octets[FIELDS_MAX];
+    struct io io = { .out = octets };
+    if (own_sides(c) != NULL) {
+        struct side all[2];
+        memcpy(all, own_sides(c), sizeof(all));
+        sides(&io, all);
+    }
+    for (unsigned i = 0; i < c->key_count; i++) {
+        struct call_key k = own_keys(c)[i];
+        key_fields(&io, &k);
+    }
+    buf_put(out, octets, (size_t)(io.out - octets));
+    for (unsigned i = 0; i < c->key_count; i++) {
+        struct hep_slice text = own_key_text(c, i);
+        buf_put(out, text.ptr, text.len);
+    }
+    const uint8_t *texts = own_texts(c);
+    size_t len = CALL_TEXTS;
+    for (size_t i = 0; texts != NULL && i < CALL_TEXTS; i++)
+        len += texts[i];
+    buf_put(out, texts, texts != NULL ? len : 0);
+}
+
+static bool save_call(void *arg, uint32_t number)
 {
     struct saving *s = arg;
-    struct track_call copy = *c; /* fields() is of both directions */
+    const struct track_call *c = tracker_call(s->t, number);
+    struct track_call copy = *c;
     uint8_t octets[FIELDS_MAX];
     struct io io = { .out = octets };
     fields(&io, &copy);
@@ -231,8 +267,7 @@ static bool save_call(void *arg, const struct track_call *c)
         buf_putc(s->out, (char)(uint8_t)w.len);
         buf_put(s->out, w.ptr, w.len);
     }
-    buf_putc(s->out, (char)(c->texts != NULL));
-    buf_put(s->out, c->texts, call_texts_len(c));
+    save_own(c, s->out);
     return !s->out->failed && (s->out->len < PIECE || flush(s));
 }
 
@@ -268,7 +303,7 @@ bool tracker_save_to(const struct tracker *t, bool (*write)(void *arg, const uin
 static bool is_sound(const struct track_call *c)
 {
     if (c->recent_at >= RECENT_MAX || c->way_count > WAYS_MAX || c->tag_count > TAGS_MAX ||
-        c->tap_count > TRACK_TAPS_MAX)
+        c->tap_count > TRACK_TAPS_MAX || c->key_count > KEYS_MAX)
         return false;
     for (size_t i = 0; i < RECENT_MAX; i++) {
         const struct recent *r = &c->recent[i];
@@ -287,6 +322,46 @@ static bool is_word(size_t which, size_t len)
     return which < WORD_SRC || len == 0 || len == 4 || len == 16;
 }
 
+static bool is_sound_key(const struct call_key *k)
+{
+    unsigned kind = key_kind(k);
+    unsigned via = k->total >> 12; /* of a group */
+    if (kind == TRACK_KEY_NONE || kind >= TRACK_KEYS)
+        return k->kind < KEY_KINDS && (kind != KEY_GROUP || (via != TRACK_KEY_NONE && via < TRACK_KEYS));
+    return k->total > 0;
+}
+
+static int load_sides(struct track_call *c, struct call_world *w, struct io *io)
+{
+    struct side all[2];
+    memset(all, 0, sizeof(all));
+    sides(io, all);
+    if (io->in.bad)
+        return -EINVAL;
+    if (!own_add_sides(c, w))
+        return -ENOMEM;
+    memcpy(own_sides(c), all, sizeof(all));
+    return 0;
+}
+
+static int load_keys(struct track_call *c, struct call_world *w, unsigned count, struct io *io)
+{
+    struct call_key keys[KEYS_MAX];
+    for (unsigned i = 0; i < count; i++) {
+        key_fields(io, &keys[i]);
+        if (io->in.bad || !is_sound_key(&keys[i]))
+            return -EINVAL;
+    }
+    for (unsigned i = 0; i < count; i++) {
+        struct hep_slice text = { NULL, keys[i].len };
+        if (!rd_take(&io->in, text.len, &text.ptr))
+            return -EINVAL;
+        if (!own_add_key(c, w, keys[i], text))
+            return -ENOMEM;
+    }
+    return 0;
+}
+
 static int load_texts(struct track_call *c, struct call_world *w, struct rd *in)
 {
     size_t len = CALL_TEXTS;
@@ -297,12 +372,17 @@ static int load_texts(struct track_call *c, struct call_world *w, struct rd *in)
         len += p[i];
     if (!rd_take(in, len, &p))
         return -EINVAL;
-    c->texts = malloc(len);
-    if (c->texts == NULL)
-        return -ENOMEM;
-    memcpy(c->texts, p, len);
-    w->text_octets += len;
-    return 0;
+    own_set_texts(c, w, p, len);
+    return own_texts(c) != NULL ? 0 : -ENOMEM;
+}
+
+/* The parts (of the flags), and so many keys. */
+static int load_own(struct track_call *c, struct call_world *w, unsigned parts, unsigned count, struct io *io)
+{
+    int rc = (parts & CALL_SIDES) != 0 ? load_sides(c, w, io) : 0;
+    if (rc == 0)
+        rc = load_keys(c, w, count, io);
+    return rc == 0 && (parts & CALL_OWN_TEXTS) != 0 ? load_texts(c, w, &io->in) : rc;
 }
 
 static int load_words(struct track_call *c, struct call_world *w, struct rd *in)
@@ -321,8 +401,7 @@ static int load_words(struct track_call *c, struct call_world *w, struct rd *in)
         if (lost > 0)
             return -ENOMEM;
     }
-    uint8_t has = rd_u8(in);
-    return has > 1 || in->bad ? -EINVAL : has == 1 ? load_texts(c, w, in) : 0;
+    return in->bad ? -EINVAL : 0;
 }
 
 static int load_call(struct tracker *t, struct io *io)
@@ -331,20 +410,25 @@ static int load_call(struct tracker *t, struct io *io)
     uint32_t place;
     memset(&c, 0, sizeof(c));
     fields(io, &c);
-    if (io->in.bad || !is_sound(&c) || tracker_has(t, c.key))
+    if (io->in.bad || !is_sound(&c) || tracker_find(t, c.key, &place))
         return -EINVAL;
+    unsigned parts = c.flags & (CALL_SIDES | CALL_OWN_TEXTS), keys = c.key_count;
+    c.flags &= (uint16_t) ~(CALL_SIDES | CALL_OWN_TEXTS);
+    c.key_count = 0;
     int rc = load_words(&c, &t->world, &io->in);
+    if (rc == 0)
+        rc = load_own(&c, &t->world, parts, keys, io);
     if (rc == 0) {
         tracker_make_room(t);
         struct track_call *to = tracker_add(t, c.key, &place);
         rc = to != NULL ? 0 : -ENOMEM;
-        if (to != NULL)
+        if (to != NULL) {
             *to = c;
+            tracker_arm(t, place);
+            return key_link_all(t, place) ? 0 : -ENOMEM;
+        }
     }
-    if (rc != 0)
-        call_end(&c, &t->world);
-    else
-        tracker_arm(t, place);
+    call_end(&c, &t->world);
     return rc;
 }
 

@@ -1,15 +1,18 @@
 #include <string.h>
 
-#include "track/call.h"
+#include "track/own.h"
 
-struct side *side_of(struct track_call *c, uint32_t tag)
+struct side *side_of(struct track_call *c, struct call_world *w, uint32_t tag)
 {
+    if (own_sides(c) == NULL && !own_add_sides(c, w))
+        return NULL;
+    struct side *sides = own_sides(c);
     for (size_t i = 0; i < 2; i++) {
-        if (c->sides[i].tag == tag)
-            return &c->sides[i];
-        if (c->sides[i].tag == 0) {
-            c->sides[i].tag = tag;
-            return &c->sides[i];
+        if (sides[i].tag == tag)
+            return &sides[i];
+        if (sides[i].tag == 0) {
+            sides[i].tag = tag;
+            return &sides[i];
         }
     }
     return NULL;

@@ -1,5 +1,5 @@
 /* From the facts of a call to what a person wants to know. */
-#include "track/call.h"
+#include "track/own.h"
 
 #include <string.h>
 
@@ -53,7 +53,7 @@ unsigned call_hops(const struct track_call *c)
     unsigned hops = 0;
     for (uint8_t i = 0; i < c->way_count; i++) {
         uint8_t j = 0;
-        while (j < i && c->ways[j].src != c->ways[i].src)
+        while (j < i && c->way_srcs[j] != c->way_srcs[i])
             j++;
         hops += j == i;
     }
@@ -80,7 +80,10 @@ static bool is_cancelled(const struct track_call *c, bool over)
 
 static struct side_holds holds_of(const struct track_call *c)
 {
-    struct side_holds a = side_holds(&c->sides[0]), b = side_holds(&c->sides[1]);
+    const struct side *sides = own_sides(c);
+    if (sides == NULL)
+        return (struct side_holds){ 0, 0, false };
+    struct side_holds a = side_holds(&sides[0]), b = side_holds(&sides[1]);
     return (struct side_holds){ a.holds + b.holds, a.resumes + b.resumes, a.held || b.held };
 }
 
@@ -172,6 +175,17 @@ static void show_times(const struct track_call *c, struct call_record *r)
     r->talk_ms = span(r->answer, until);
 }
 
+int64_t call_from(const struct track_call *c)
+{
+    return (int64_t)c->base_s * 1000 + c->at[AT_FIRST];
+}
+
+int64_t call_until(const struct track_call *c)
+{
+    bool ended = call_knows(c, AT_BYE) || (!was_answered(c) && (failure(c, false) != 0 || is_cancelled(c, false)));
+    return ended ? (int64_t)c->base_s * 1000 + c->at[AT_LAST] : INT64_MAX;
+}
+
 /* Hops: senders of the INVITE one behind the other. What they sent more often than once are branches. */
 static void show_ways(const struct track_call *c, struct call_record *r)
 {
@@ -213,8 +227,7 @@ static void show_flags(const struct track_call *c, struct call_record *r)
     r->late_offer = c->words[WORD_OFFER] == 0 && c->words[WORD_ACK] != 0;
 }
 
-static void show_addr(const struct track_call *c, const struct call_world *w, enum call_word which,
-                      struct track_addr *ret)
+void call_addr(const struct track_call *c, const struct call_world *w, enum call_word which, struct track_addr *ret)
 {
     uint32_t word = c->words[which];
     ret->port = c->ports[which - WORD_SRC];
@@ -252,10 +265,10 @@ static void show_words(const struct track_call *c, const struct call_world *w, s
     r->offer = words_get(all, c->words[r->late_offer ? WORD_ANSWER : WORD_OFFER]);
     r->chosen = words_get(all, c->words[r->late_offer ? WORD_ACK : WORD_ANSWER]);
     r->codec = first_codec(r->chosen);
-    show_addr(c, w, WORD_SRC, &r->src);
-    show_addr(c, w, WORD_DST, &r->dst);
-    show_addr(c, w, WORD_CALLER_MEDIA, &r->caller_media);
-    show_addr(c, w, WORD_CALLEE_MEDIA, &r->callee_media);
+    call_addr(c, w, WORD_SRC, &r->src);
+    call_addr(c, w, WORD_DST, &r->dst);
+    call_addr(c, w, WORD_CALLER_MEDIA, &r->caller_media);
+    call_addr(c, w, WORD_CALLEE_MEDIA, &r->callee_media);
 }
 
 void call_show(const struct track_call *c, const struct call_world *w, bool over, struct call_record *ret)

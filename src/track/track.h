@@ -7,6 +7,11 @@
  * recent  which messages a call had lately: retransmissions, and what a second tap saw as well
  * side    numbered requests of each side of a dialog: re-INVITEs, challenges, hold and resume
  * state   from these facts to states, durations and struct call_record
+ * keys    what a message has in common with other legs of its call
+ * own     what a call has for itself: sides, keys, texts
+ * key_take, key_table   keys of a message -> keys of its call -> which calls have a key
+ * legs    which calls have keys in common, and are one call to the people who talk
+ * probable calls that look like legs of one, by numbers, time, way and media
  * words   texts that many calls share, counted
  * save    the live calls as octets and back
  *
@@ -64,6 +69,17 @@ enum track_again {
     TRACK_AGAINS
 };
 
+#define TRACK_ENDPOINTS_MAX 3   /* of a side, beside the first one */
+#define TRACK_LEGS_MAX      256 /* of a group */
+#define TRACK_HUB_CALLS     64  /* a key that more calls have joins none */
+
+/* A key of a call. */
+struct track_key_value {
+    enum track_key kind;
+    bool hub;              /* too many calls have it: it joins none */
+    struct hep_slice text; /* as it stood in the message, cut; empty if that was not seen. sdp: 16 hex digits */
+};
+
 /* A call. Times are microseconds since 1970 in whole milliseconds, TRACK_NO_TIME if not known. */
 struct call_record {
     uint64_t uid;       /* of the call; other calls with the same Call-ID have others */
@@ -113,7 +129,39 @@ struct call_record {
     struct hep_slice codec;                                             /* the first one of `chosen` */
     struct track_addr src, dst;                                         /* of the first INVITE */
     struct track_addr caller_media, callee_media;                       /* where they want to receive */
+
+    /* Further addresses where they want to receive (track_endpoint()): other media, and later offers. 0: none. */
+    uint32_t caller_endpoints[TRACK_ENDPOINTS_MAX], callee_endpoints[TRACK_ENDPOINTS_MAX];
+
+    /* Legs: docs/calls.md. */
+    uint64_t group;            /* uid of the earliest call of the group; its own uid if it is alone */
+    unsigned legs;             /* calls of the group that are known, this one included */
+    struct track_key_value by; /* what joined it; TRACK_KEY_NONE if it is alone */
+    const struct track_key_value *keys;
+    size_t key_count;
+    uint64_t probable;       /* uid of another call that looks like a leg of the same one; 0: none */
+    unsigned probable_score; /* of 100 */
+    unsigned probable_by;    /* bits 1 << enum track_like */
 };
+
+/* What makes two calls look alike: X(ID, name) */
+#define TRACK_LIKE_LIST(X)                                                                                             \
+    X(CALLED, "called number")                                                                                         \
+    X(CALLING, "calling number")                                                                                       \
+    X(TIME, "time")                                                                                                    \
+    X(PATH, "path")     /* one came to the address that the other came from */                                         \
+    X(CODECS, "codecs") /* the same media and codecs in the same order */                                              \
+    X(ORIGIN, "sdp origin")                                                                                            \
+    X(MEDIA, "media address")
+
+enum track_like {
+#define TRACK_LIKE_ENUM(id, name) TRACK_LIKE_##id,
+    TRACK_LIKE_LIST(TRACK_LIKE_ENUM)
+#undef TRACK_LIKE_ENUM
+        TRACK_LIKES
+};
+
+const char *track_like_name(enum track_like like); /* static */
 
 /* A call that is over, or looked at. The record and its slices are valid until the function returns. */
 typedef void track_call_fn(void *arg, const struct call_record *call);
@@ -165,6 +213,12 @@ bool tracker_show_place(const struct tracker *t, uint32_t place, track_call_fn *
 /* Shows the live call with this key (track_event.call). False if there is none. */
 bool tracker_show(const struct tracker *t, uint64_t key, track_call_fn *fn, void *arg);
 
+/*
+ * Shows the live legs of the call with this key, itself included, in no order. False if there is no such call. These
+ * functions share a place to work in: not for two threads at a time.
+ */
+bool tracker_legs(const struct tracker *t, uint64_t key, track_call_fn *fn, void *arg);
+
 struct track_stats {
     uint64_t events;    /* taken */
     uint64_t strays;    /* of these: belong to no call */
@@ -172,7 +226,12 @@ struct track_stats {
     uint64_t ended;     /* handed out because they were over */
     uint64_t evicted;   /* handed out for want of room */
     uint64_t no_memory; /* events or texts that were lost for want of memory */
+    uint64_t keys_cut;  /* keys that a message or call had no room for */
+    uint64_t hubs;      /* keys that too many calls had */
+    uint64_t legs_cut;  /* looks at a group that was too large to see all of it */
+    uint64_t probable;  /* pairs of calls that look like legs of one */
     uint32_t live;
+    uint32_t keys; /* of live calls */
     size_t octets; /* memory in use */
 };
 

@@ -3,6 +3,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "sip/start.h"
+#include "sip/text.h"
+
 /* ------------------------------------------------------------------------------------------------ open and close */
 
 static void preset(uint32_t *option, uint32_t value)
@@ -31,10 +34,8 @@ struct tracker *tracker_new(const struct track_options *options)
     if (t == NULL || !set_options(t, options))
         goto fail;
     t->free = NO_CALL;
-    t->cell_count = 1024;
-    t->cells = calloc(t->cell_count, sizeof(*t->cells));
     t->wheel = malloc(WHEEL_SLOTS * sizeof(*t->wheel));
-    if (t->cells == NULL || t->wheel == NULL)
+    if (!cells_init(&t->cells, 1024) || !legs_open(t) || t->wheel == NULL)
         goto fail;
     memset(t->wheel, 0xff, WHEEL_SLOTS * sizeof(*t->wheel));
     return t;
@@ -43,10 +44,10 @@ fail:
     return NULL;
 }
 
-static bool release(void *arg, const struct track_call *c)
+static bool release(void *arg, uint32_t number)
 {
-    (void)arg;
-    free(c->texts);
+    struct tracker *t = arg;
+    free(tracker_call(t, number)->own);
     return true;
 }
 
@@ -54,12 +55,13 @@ void tracker_free(struct tracker *t)
 {
     if (t == NULL)
         return;
-    if (t->cells != NULL)
-        tracker_walk(t, release, NULL);
+    if (t->cells.all != NULL)
+        tracker_walk(t, release, t);
     for (uint32_t i = 0; i < t->chunk_count; i++)
         free(t->chunks[i]);
     free(t->chunks);
-    free(t->cells);
+    cells_free(&t->cells);
+    legs_close(t);
     free(t->wheel);
     words_free(&t->world.words);
     free(t);
@@ -79,65 +81,17 @@ static void fetch(const struct track_call *c)
         __builtin_prefetch((const uint8_t *)c + at, 1);
 }
 
-static bool find(const struct tracker *t, uint64_t key, uint32_t *ret_number)
+bool tracker_find(const struct tracker *t, uint64_t key, uint32_t *ret_number)
 {
-    uint32_t hash = key_hash(key), mask = t->cell_count - 1;
-    for (uint32_t i = hash & mask; t->cells[i].place != 0; i = (i + 1) & mask) {
-        if (t->cells[i].hash != hash)
-            continue;
-        *ret_number = t->cells[i].place - 1;
-        const struct track_call *c = tracker_call(t, *ret_number);
+    uint32_t hash = key_hash(key);
+    for (uint32_t at = hash, place; (place = cells_next(&t->cells, hash, &at)) != 0;) {
+        const struct track_call *c = tracker_call(t, place - 1);
         fetch(c);
+        *ret_number = place - 1;
         if (c->key == key)
             return true;
     }
     return false;
-}
-
-bool tracker_has(const struct tracker *t, uint64_t key)
-{
-    uint32_t number;
-    return find(t, key, &number);
-}
-
-static void put_cell(struct cell *cells, uint32_t mask, struct cell cell)
-{
-    uint32_t i = cell.hash & mask;
-    while (cells[i].place != 0)
-        i = (i + 1) & mask;
-    cells[i] = cell;
-}
-
-static bool grow_cells(struct tracker *t)
-{
-    if (t->stats.live + 1 <= t->cell_count / 4 * 3)
-        return true;
-    struct cell *cells = calloc((size_t)t->cell_count * 2, sizeof(*cells));
-    if (cells == NULL)
-        return false;
-    for (uint32_t i = 0; i < t->cell_count; i++)
-        if (t->cells[i].place != 0)
-            put_cell(cells, t->cell_count * 2 - 1, t->cells[i]);
-    free(t->cells);
-    t->cells = cells;
-    t->cell_count *= 2;
-    return true;
-}
-
-/* Takes the cell out and moves those behind it up, so that no search ends too early. */
-static void remove_cell(struct tracker *t, uint64_t key, uint32_t number)
-{
-    uint32_t mask = t->cell_count - 1, i = key_hash(key) & mask;
-    while (t->cells[i].place != number + 1)
-        i = (i + 1) & mask;
-    for (uint32_t j = (i + 1) & mask; t->cells[j].place != 0; j = (j + 1) & mask) {
-        uint32_t home = t->cells[j].hash & mask;
-        if (((j - home) & mask) >= ((j - i) & mask)) {
-            t->cells[i] = t->cells[j];
-            i = j;
-        }
-    }
-    t->cells[i].place = 0;
 }
 
 static bool grow_chunks(struct tracker *t)
@@ -161,13 +115,13 @@ static bool grow_chunks(struct tracker *t)
 
 struct track_call *tracker_add(struct tracker *t, uint64_t key, uint32_t *ret_number)
 {
-    if (!grow_cells(t) || !grow_chunks(t))
+    if (!cells_room(&t->cells) || !grow_chunks(t))
         return NULL;
     uint32_t number = t->free != NO_CALL ? t->free : t->used++;
     struct track_call *c = tracker_call(t, number);
     if (number == t->free)
         t->free = c->link.next;
-    put_cell(t->cells, t->cell_count - 1, (struct cell){ key_hash(key), number + 1 });
+    cells_put(&t->cells, key_hash(key), number + 1);
     t->stats.live++;
     *ret_number = number;
     return c;
@@ -175,8 +129,8 @@ struct track_call *tracker_add(struct tracker *t, uint64_t key, uint32_t *ret_nu
 
 void tracker_walk(const struct tracker *t, tracker_call_fn *fn, void *arg)
 {
-    for (uint32_t i = 0; i < t->cell_count; i++)
-        if (t->cells[i].place != 0 && !fn(arg, tracker_call(t, t->cells[i].place - 1)))
+    for (uint32_t i = 0; i < t->cells.count; i++)
+        if (t->cells.all[i].place != 0 && !fn(arg, t->cells.all[i].place - 1))
             return;
 }
 
@@ -212,23 +166,28 @@ static void disarm(struct tracker *t, const struct track_call *c)
         t->wheel[c->link.due % WHEEL_SLOTS] = c->link.next;
 }
 
-static void hand_out(struct tracker *t, const struct track_call *c, uint32_t place)
+static void hand_out(struct tracker *t, uint32_t number)
 {
     struct call_record r;
-    if (t->o.on_call == NULL)
-        return;
-    call_show(c, &t->world, true, &r);
-    r.place = place;
-    t->o.on_call(t->o.arg, &r);
+    struct track_call *c = tracker_call(t, number);
+    legs_find(t, number);
+    if (t->o.on_call != NULL) {
+        call_show(c, &t->world, true, &r);
+        legs_show(t, number, &r);
+        r.place = number;
+        t->o.on_call(t->o.arg, &r);
+    }
+    legs_leave(t, number);
+    call_end(c, &t->world);
+    c->uid = 0;
 }
 
 /* Takes a call that is in no slot any more out of the table. */
 static void forget(struct tracker *t, uint32_t number)
 {
     struct track_call *c = tracker_call(t, number);
-    hand_out(t, c, number);
-    remove_cell(t, c->key, number);
-    call_end(c, &t->world);
+    hand_out(t, number);
+    cells_remove(&t->cells, key_hash(c->key), number + 1);
     c->messages = 0; /* nobody lives here */
     c->link.next = t->free;
     t->free = number;
@@ -317,12 +276,24 @@ static bool begin(struct tracker *t, const struct track_event *e, uint32_t *ret_
 /* The same Call-ID again: the call that had it is over; the new one takes its place in the table. */
 static void begin_again(struct tracker *t, uint32_t number, const struct track_event *e)
 {
-    struct track_call *c = tracker_call(t, number);
-    hand_out(t, c, number);
-    call_end(c, &t->world);
-    call_begin(c, e);
+    hand_out(t, number);
+    call_begin(tracker_call(t, number), e);
     t->stats.ended++;
     t->stats.calls++;
+}
+
+/* All that the call will have of its first INVITE at once, and the key of the answer's SDP. */
+static void reserve(struct tracker *t, struct track_call *c, const struct track_event *e,
+                    const struct track_texts *texts)
+{
+    size_t octets = CALL_TEXTS + (e->key_count + 1u) * sizeof(struct call_key);
+    for (unsigned i = 0; i < CALL_TEXTS; i++)
+        octets += track_text_cut(texts->of[i]).len;
+    if (text_equal(texts->of[TRACK_TEXT_TO_USER], texts->of[TRACK_TEXT_RURI_USER]))
+        octets -= track_text_cut(texts->of[TRACK_TEXT_RURI_USER]).len;
+    for (unsigned i = 0; i < e->key_count && i < TRACK_EVENT_KEYS; i++)
+        octets += track_text_cut(texts->of[TRACK_TEXT_KEY_0 + i]).len;
+    own_reserve(c, &t->world, octets);
 }
 
 uint64_t tracker_take(struct tracker *t, const struct track_event *e, const struct track_texts *texts, int64_t now_us)
@@ -330,13 +301,21 @@ uint64_t tracker_take(struct tracker *t, const struct track_event *e, const stru
     uint32_t number;
     tracker_tick(t, now_us);
     t->stats.events++;
-    if (!find(t, e->call, &number) && !begin(t, e, &number))
+    keys_fetch(t, e);
+    if (!tracker_find(t, e->call, &number) && !begin(t, e, &number))
         return 0;
     struct track_call *c = tracker_call(t, number);
     if (c->messages > 0 && call_is_another(c, e))
         begin_again(t, number, e);
     c->touched = t->now;
+    __builtin_prefetch(c->own);
+    if (c->own == NULL && texts != NULL && e->method == SIP_INVITE)
+        reserve(t, c, e, texts);
+    bool knew = c->ranks[BEST_WHO] == WHO_INVITE;
     call_take(c, &t->world, e, texts);
+    keys_take(t, number, e, texts);
+    if (!knew && c->ranks[BEST_WHO] == WHO_INVITE)
+        probable_take(t, number, e, texts);
     if (due_of(t, c) < c->link.due) {
         disarm(t, c);
         tracker_arm(t, number);
@@ -364,15 +343,16 @@ struct shown {
     const struct tracker *t;
     track_call_fn *fn;
     void *arg;
-    uint32_t place;
 };
 
-static bool show(void *arg, const struct track_call *c)
+static bool show(void *arg, uint32_t number)
 {
     const struct shown *s = arg;
     struct call_record r;
-    call_show(c, &s->t->world, false, &r);
-    r.place = s->place;
+    legs_find(s->t, number);
+    call_show(tracker_call(s->t, number), &s->t->world, false, &r);
+    legs_show(s->t, number, &r);
+    r.place = number;
     s->fn(s->arg, &r);
     return true;
 }
@@ -386,7 +366,7 @@ bool tracker_show_place(const struct tracker *t, uint32_t place, track_call_fn *
 {
     if (place >= t->used || tracker_call(t, place)->messages == 0)
         return false;
-    return show(&(struct shown){ t, fn, arg, place }, tracker_call(t, place));
+    return show(&(struct shown){ t, fn, arg }, place);
 }
 
 void tracker_each(const struct tracker *t, track_call_fn *fn, void *arg)
@@ -398,14 +378,28 @@ void tracker_each(const struct tracker *t, track_call_fn *fn, void *arg)
 bool tracker_show(const struct tracker *t, uint64_t key, track_call_fn *fn, void *arg)
 {
     uint32_t number;
-    return find(t, key, &number) && show(&(struct shown){ t, fn, arg, number }, tracker_call(t, number));
+    return tracker_find(t, key, &number) && show(&(struct shown){ t, fn, arg }, number);
+}
+
+bool tracker_legs(const struct tracker *t, uint64_t key, track_call_fn *fn, void *arg)
+{
+    uint32_t number, all[TRACK_LEGS_MAX];
+    if (!tracker_find(t, key, &number))
+        return false;
+    legs_find(t, number);
+    size_t count = legs_members(t, all);
+    for (size_t i = 0; i < count; i++)
+        (void)show(&(struct shown){ t, fn, arg }, all[i]);
+    return true;
 }
 
 void tracker_stats(const struct tracker *t, struct track_stats *ret)
 {
     *ret = t->stats;
     ret->no_memory += t->world.lost;
-    ret->octets = sizeof(*t) + WHEEL_SLOTS * sizeof(*t->wheel) + (size_t)t->cell_count * sizeof(*t->cells) +
+    ret->keys = t->keys.used;
+    ret->octets = sizeof(*t) + WHEEL_SLOTS * sizeof(*t->wheel) + legs_octets(t) +
+                  (size_t)t->cells.count * sizeof(struct cell) +
                   (size_t)t->chunk_count * CHUNK_CALLS * sizeof(struct track_call) + t->world.words.octets +
                   t->world.text_octets + (size_t)t->stats.live * 16;
 }

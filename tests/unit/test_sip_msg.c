@@ -355,7 +355,7 @@ static void test_extras(void **state)
     (void)state;
     static const struct sip_extra names[] = { { "X-CID", 5 }, { "subject", 7 }, { "X-None", 6 } };
     struct hep_slice values[3];
-    const struct sip_extras extras = { names, 3, values };
+    const struct sip_extras extras = { .names = names, .count = 3, .ret_values = values };
     struct sip_msg m;
     (void)sip_parse_extra((const uint8_t *)sample_full, sizeof(sample_full) - 1, &extras, &m);
     assert_text(values[0], "leg-a-77");

@@ -5,7 +5,9 @@
  *
  * WHAT    a method, or a status: "180" answers the INVITE, "200/BYE" the BYE
  * options f=TAG t=TAG (From and To tag; presets: a, none), tap=N, via=N, q=N (Q.850), c=N (SIP cause), id=CALL-ID,
- *         ua=TEXT, sdp, hold, resume, fwd, repl, to=URI (Refer-To), x=N (another payload), tcp
+ *         ua=TEXT, sdp, hold, resume, fwd, repl, to=URI (Refer-To), x=N (another payload), tcp, o=ID (session id of the
+ *         SDP), port=N (of its medium), repl=CALL-ID, hdr=NAME:VALUE, corr=ID, sid=UUID, rsid=UUID (Session-ID, its
+ *         remote half), icid=ID, from=USER, for=USER (R-URI and To)
  *
  * A and the like are addresses. Each message becomes a row and goes through track_event_make().
  */
@@ -70,6 +72,26 @@ static inline void script_option(struct record *r, const char *word)
         r->replaces = script_slice("other");
     else if (strncmp(word, "to=", 3) == 0)
         r->refer_to = script_slice(value);
+    else if (strncmp(word, "repl=", 5) == 0)
+        r->replaces = script_slice(value);
+    else if (strncmp(word, "hdr=", 4) == 0)
+        r->headers = script_slice(value);
+    else if (strncmp(word, "corr=", 5) == 0)
+        r->correlation_id = script_slice(value);
+    else if (strncmp(word, "sid=", 4) == 0)
+        r->session_id = script_slice(value);
+    else if (strncmp(word, "rsid=", 5) == 0)
+        r->session_id_remote = script_slice(value);
+    else if (strncmp(word, "icid=", 5) == 0)
+        r->icid = script_slice(value);
+    else if (strncmp(word, "from=", 5) == 0)
+        r->from_user = script_slice(value);
+    else if (strncmp(word, "for=", 4) == 0)
+        r->to_user = r->ruri_user = script_slice(value);
+    else if (strncmp(word, "o=", 2) == 0)
+        r->sdp.session = script_slice(value);
+    else if (strncmp(word, "port=", 5) == 0)
+        r->sdp_port = script_number(value);
     else if (strcmp(word, "tcp") == 0)
         r->proto = script_slice("tcp");
     else if (strcmp(word, "sdp") == 0 || strcmp(word, "hold") == 0) {
