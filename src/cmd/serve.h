@@ -32,6 +32,7 @@ struct server {
     unsigned import_writer; /* of the sink: imports have one of their own */
     struct store *store;
     struct engine *engine;
+    struct track_legs *legs;         /* which headers name other legs of a call */
     pthread_mutex_t room_lock;       /* the store's threads may call the engine until it is closed */
     _Atomic(struct ingest *) ingest; /* NULL: not receiving yet; the API runs already */
     struct importer *importer;

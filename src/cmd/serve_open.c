@@ -94,7 +94,9 @@ static struct record_options record_of(const struct conf *c)
 {
     return (struct record_options){ .clock_window_us = (int64_t)c->hep_clock_window_us,
                                     .headers = c->search_headers.items,
-                                    .header_count = c->search_headers.count };
+                                    .header_count = c->search_headers.count,
+                                    .leg_headers = c->calls_leg_headers.items,
+                                    .leg_header_count = c->calls_leg_headers.count };
 }
 
 static uint32_t seconds(uint64_t us)
@@ -199,6 +201,10 @@ static int open_engine(struct server *s, const struct lake_start *start, struct 
     };
     const struct conf *c = s->conf;
     const struct track_options track = track_of(c);
+    struct errmsg why;
+    s->legs = track_legs_new(c->calls_leg_headers.items, c->calls_leg_headers.count, c->calls_leg_pattern, &why);
+    if (s->legs == NULL)
+        return errmsg_set(err, "calls.leg_pattern: %s", why.text);
     const struct engine_options o = {
         .vfs = s->vfs,
         .data_dir = c->data,
@@ -214,6 +220,7 @@ static int open_engine(struct server *s, const struct lake_start *start, struct 
         .seal_interval_us = c->seal_interval_us,
         .record = record_of(c),
         .track = &track,
+        .legs = s->legs,
         .event = on_engine_event,
         .arg = s,
     };
@@ -346,6 +353,8 @@ int serve_close(struct server *s, struct errmsg *err)
     s->engine = NULL;
     pthread_mutex_unlock(&s->room_lock);
     int rc = engine_close(e, err);
+    track_legs_free(s->legs);
+    s->legs = NULL;
     ingest_free(in);
     s->ingest = NULL;
     importer_free(s->importer);

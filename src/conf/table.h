@@ -97,6 +97,12 @@
       "silence after which a call that was not answered is over") \
     K(calls_idle_us, "calls.idle", DURATION, "12h", CONF_SEC(60), CONF_DAYS(7), NULL, RESTART, \
       "silence after which an answered call is over") \
+    K(calls_leg_headers, "calls.leg_headers", NAMES, \
+      "X-Call-ID,X-CID,X-CallID,X-Original-Call-ID,X-Orig-Call-ID,X-Leg-Call-ID,X-Parent-Call-ID,X-Correlation-ID," \
+      "X-Genesys-CallUUID,X-Asterisk-Linkedid,Av-Global-Session-ID,Cisco-Guid", 0, 16, NULL, RESTART, \
+      "SIP headers that name another leg of the call; kept as search.headers are") \
+    K(calls_leg_pattern, "calls.leg_pattern", TEXT, "", 0, 0, NULL, RESTART, \
+      "regular expression whose first group is what counts of their values, such as \"call=([^;]+)\"; none: all of it") \
     \
     F("days", "N", retention_days, "retention.days", NUMBER, "30", 0, 36500, NULL, RELOAD, \
       "days that messages are kept; 0: no limit") \

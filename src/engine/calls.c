@@ -158,7 +158,7 @@ bool calls_prepare(struct calls *c, unsigned writer, const struct record *record
 {
     struct calls_lane *lane = &c->lanes[writer];
     struct track_texts texts;
-    if (!track_event_make(record, c->seed, &lane->message.event, &texts))
+    if (!track_event_make_legs(record, c->seed, c->o.legs, &lane->message.event, &texts))
         return false;
     lane->message.source = record->source == RECORD_IMPORT ? RECORD_IMPORT : RECORD_NETWORK;
     lane->message.now_us = lane->message.source == RECORD_IMPORT ? record->ts : record->received;

@@ -21,9 +21,10 @@ struct calls;
 
 struct calls_options {
     struct store *store;
-    unsigned writers;           /* 0 .. writers - 1 bring events; the store's writer of this number is ours */
-    struct track_options track; /* limits; on_call is ours */
-    bool no_thread;             /* events are taken in calls_push(): for tests */
+    unsigned writers;              /* 0 .. writers - 1 bring events; the store's writer of this number is ours */
+    struct track_options track;    /* limits; on_call is ours */
+    const struct track_legs *legs; /* as track_event_make_legs() */
+    bool no_thread;                /* events are taken in calls_push(): for tests */
 };
 
 /* 0; -ENOMEM; -EINVAL for limits out of range. */

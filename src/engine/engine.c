@@ -111,9 +111,11 @@ static int open_calls(struct engine *e, struct errmsg *err)
     if (e->o.track == NULL)
         return 0;
     struct errmsg lost = { "" };
-    const struct calls_options o = {
-        .store = e->store, .writers = e->o.writers, .track = *e->o.track, .no_thread = e->o.no_threads
-    };
+    const struct calls_options o = { .store = e->store,
+                                     .writers = e->o.writers,
+                                     .track = *e->o.track,
+                                     .legs = e->o.legs,
+                                     .no_thread = e->o.no_threads };
     int rc = calls_open(&e->calls, &o, err);
     if (rc != 0)
         return rc;

@@ -40,6 +40,7 @@ struct engine_options {
     struct record_options record;
     const struct track_options *track; /* limits of calls; on_call is ignored. NULL: calls are not tracked. With them
                                           the store has to be opened with one more writer, engine_store_writers() */
+    const struct track_legs *legs;     /* which headers name other legs; NULL: record_leg_headers */
 
     /* What may want to be logged: failures and recoveries of sealing, losses found at replay. Any thread; short. */
     void (*event)(void *arg, bool error, const char *text);

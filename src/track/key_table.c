@@ -113,27 +113,34 @@ static void make_hub(struct tracker *t, const struct call_key *k)
     cells_put(&t->keys, k->low, HUB_PLACE | i);
 }
 
-/* Puts a key of a call into the table, which has room; `fresh`: it is one more that has the key. */
+/* Counts the key in all calls that have it; `fresh`: it is one more. Returns the count. */
+static uint32_t count_key(struct tracker *t, struct call_key *k, bool fresh)
+{
+    uint32_t total = k->total;
+    for (uint32_t at = k->low, place; (place = key_next(t, k, &at)) != 0;)
+        if (key_at(t, place)->total + (uint32_t)fresh > total)
+            total = key_at(t, place)->total + (uint32_t)fresh;
+    for (uint32_t at = k->low, place; (place = key_next(t, k, &at)) != 0;)
+        key_at(t, place)->total = (uint16_t)total;
+    k->total = (uint16_t)total;
+    return total;
+}
+
+/* Puts a key of a call into the table, which has room. Nearly always nobody else has it. */
 static void link_key(struct tracker *t, uint32_t number, unsigned key, bool fresh)
 {
     struct call_key *k = &own_keys(tracker_call(t, number))[key];
-    struct hub *hub = key_kind(k) != KEY_GROUP ? find_hub(t, k) : NULL;
+    uint32_t at = k->low;
+    bool shared = key_kind(k) != KEY_GROUP && cells_next(&t->keys, k->low, &at) != 0;
+    struct hub *hub = shared ? find_hub(t, k) : NULL;
     if (hub != NULL) {
         k->kind |= KEY_HUB;
         hub->refs++;
         return;
     }
-    uint32_t total = k->total;
-    if (key_kind(k) != KEY_GROUP) {
-        for (uint32_t at = k->low, place; (place = key_next(t, k, &at)) != 0;)
-            if (key_at(t, place)->total + (uint32_t)fresh > total)
-                total = key_at(t, place)->total + (uint32_t)fresh;
-        for (uint32_t at = k->low, place; (place = key_next(t, k, &at)) != 0;)
-            key_at(t, place)->total = (uint16_t)total;
-        k->total = (uint16_t)total;
-    }
+    uint32_t total = shared ? count_key(t, k, fresh) : key_kind(k) != KEY_GROUP ? k->total : 1;
     cells_put(&t->keys, k->low, place_of(number, key));
-    if (key_kind(k) != KEY_GROUP && total > TRACK_HUB_CALLS)
+    if (total > TRACK_HUB_CALLS)
         make_hub(t, k);
 }
 

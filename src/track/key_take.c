@@ -43,20 +43,21 @@ static void take_key(struct tracker *t, uint32_t number, unsigned kind, uint64_t
     (void)key_add(t, number, key, normal_text(kind, text, buffer));
 }
 
-static bool is_endpoint(const struct tracker *t, const struct track_call *c, enum call_word which, uint32_t endpoint)
+static bool is_addr(const struct tracker *t, const struct track_call *c, enum call_word which,
+                    const struct track_addr *a)
 {
-    struct track_addr a;
-    memset(&a, 0, sizeof(a));
-    call_addr(c, &t->world, which, &a);
-    return a.port != 0 && track_endpoint(&a.ip, a.port) == endpoint;
+    struct track_addr known;
+    memset(&known, 0, sizeof(known));
+    if (c->ports[which - WORD_SRC] != a->port)
+        return false;
+    call_addr(c, &t->world, which, &known);
+    return known.ip.len == a->ip.len && memcmp(known.ip.octets, a->ip.octets, sizeof(known.ip.octets)) == 0;
 }
 
-/* An address where the one with this tag wants to receive, beside the first ones of both sides. */
+/* An address where the one with this tag wants to receive. */
 static void take_endpoint(struct tracker *t, uint32_t number, uint32_t endpoint, uint32_t tag)
 {
     const struct track_call *c = tracker_call(t, number);
-    if (is_endpoint(t, c, WORD_CALLER_MEDIA, endpoint) || is_endpoint(t, c, WORD_CALLEE_MEDIA, endpoint))
-        return;
     for (unsigned i = 0; i < c->key_count; i++) {
         const struct call_key *k = &own_keys(c)[i];
         if (key_kind(k) == KEY_MEDIA && k->low == endpoint && k->high == tag)
@@ -66,10 +67,13 @@ static void take_endpoint(struct tracker *t, uint32_t number, uint32_t endpoint,
                   (struct hep_slice){ NULL, 0 });
 }
 
+/* Those beside the first ones of both sides, which the call knows anyway. */
 static void take_endpoints(struct tracker *t, uint32_t number, const struct track_event *e)
 {
+    const struct track_call *c = tracker_call(t, number);
     uint32_t tag = (e->flags & TRACK_EVENT_REQUEST) != 0 ? e->from_tag : e->to_tag;
-    if (e->media.port != 0 && (e->flags & TRACK_EVENT_HOLD) == 0)
+    if (e->media.port != 0 && (e->flags & TRACK_EVENT_HOLD) == 0 && !is_addr(t, c, WORD_CALLER_MEDIA, &e->media) &&
+        !is_addr(t, c, WORD_CALLEE_MEDIA, &e->media))
         take_endpoint(t, number, track_endpoint(&e->media.ip, e->media.port), tag);
     for (size_t i = 0; i < TRACK_EVENT_MEDIA; i++)
         if (e->more_media[i] != 0)

@@ -98,6 +98,7 @@ static void each_edge(const struct tracker *t, uint32_t number, edge_fn *fn, voi
     const struct track_call *c = tracker_call(t, number);
     const struct call_key named = { .low = (uint32_t)c->key, .high = (uint32_t)(c->key >> 32) };
     uint32_t other;
+    cells_prefetch(&t->keys, named.low);
     for (unsigned i = 0; i < c->key_count; i++)
         cells_prefetch(&t->keys, own_keys(c)[i].low);
     same_key(t, number, &named, fn, arg);

@@ -69,16 +69,22 @@ static uint32_t hash_of(const void *p, size_t len)
     return h != 0 || len == 0 ? h : 1;
 }
 
+static bool is_digit(uint8_t c)
+{
+    return c >= '0' && c <= '9';
+}
+
 /* The last digits of a number; a name as a whole. Empty: it says nothing. */
 static struct hep_slice suffix_of(struct hep_slice user)
 {
-    size_t digits = 0;
-    if (text_is(user, "anonymous") || text_is(user, "unknown") || text_is(user, "restricted"))
-        return (struct hep_slice){ NULL, 0 };
-    while (digits < user.len && digits < SUFFIX_DIGITS && user.ptr[user.len - 1 - digits] >= '0' &&
-           user.ptr[user.len - 1 - digits] <= '9')
-        digits++;
-    return digits > 0 ? text_after(user, user.len - digits) : user;
+    static const char *const nobody[] = { "anonymous", "unknown", "restricted" };
+    for (size_t i = 0; i < sizeof(nobody) / sizeof(nobody[0]); i++)
+        if (text_is(user, nobody[i]))
+            return (struct hep_slice){ NULL, 0 };
+    for (size_t i = 0; i < user.len; i++)
+        if (!is_digit(user.ptr[i]) && !(i == 0 && user.ptr[i] == '+'))
+            return user;
+    return user.len > SUFFIX_DIGITS ? text_after(user, user.len - SUFFIX_DIGITS) : user;
 }
 
 static void set_number(struct invite *in, enum number which, struct hep_slice user)
@@ -190,6 +196,8 @@ void probable_take(struct tracker *t, uint32_t number, const struct track_event 
 {
     struct invites *all = t->invites;
     struct invite in = read_invite(tracker_call(t, number), number, e, texts);
+    for (unsigned which = 0; which < NUMBERS; which++)
+        __builtin_prefetch(&all->all[all->last[which][in.suffix[which] & (RING_MAX - 1)] & (RING_MAX - 1)]);
     for (unsigned which = 0; which < NUMBERS; which++) {
         uint32_t *last = &all->last[which][in.suffix[which] & (RING_MAX - 1)];
         in.before[which] = *last;

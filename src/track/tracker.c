@@ -170,6 +170,7 @@ static void hand_out(struct tracker *t, uint32_t number)
 {
     struct call_record r;
     struct track_call *c = tracker_call(t, number);
+    cells_prefetch(&t->cells, key_hash(c->key));
     legs_find(t, number);
     if (t->o.on_call != NULL) {
         call_show(c, &t->world, true, &r);
@@ -202,6 +203,8 @@ static void turn(struct tracker *t, uint32_t second)
     while (number != NO_CALL) {
         struct track_call *c = tracker_call(t, number);
         uint32_t next = c->link.next;
+        if (next != NO_CALL)
+            fetch(tracker_call(t, next));
         if ((uint64_t)c->touched + call_patience(c, &t->o) <= t->now) {
             forget(t, number);
             t->stats.ended++;

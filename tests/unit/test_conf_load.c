@@ -1,4 +1,5 @@
 /* conf: files with all their errors, precedence of the sources, limits, comparing, printing. */
+#include "record/reader.h"
 #include "testlib.h"
 
 #include "conf/internal.h"
@@ -70,6 +71,10 @@ static void test_defaults(void **state)
     assert_int_equal(c->retention_media_bytes, 0);
     assert_int_equal(c->query_temp_max, 1 << 30);
     assert_int_equal(c->search_headers.count, 0);
+    assert_int_equal(c->calls_leg_headers.count, RECORD_LEG_HEADERS); /* those that hold without a configuration */
+    for (size_t i = 0; i < RECORD_LEG_HEADERS; i++)
+        assert_string_equal(c->calls_leg_headers.items[i], record_leg_headers[i]);
+    assert_null(c->calls_leg_pattern);
     assert_null(c->numbers_country);
     assert_string_equal(c->numbers_international, "00,011");
     assert_string_equal(c->numbers_trunk, "0");
