@@ -167,6 +167,7 @@ struct api_request {
     struct MHD_Connection *mc;
     struct api_conn *conn;
     const struct api_route *route;
+    const char *path;      /* unescaped; valid as long as the request */
     bool old;              /* HTTP/1.0: the end of an answer in pieces is that of the connection */
     bool authorised;       /* has shown the token, or there is none */
     struct api_form *form; /* NULL: the parameters are in the query string */
@@ -179,7 +180,7 @@ struct api_request {
 };
 
 struct api_route {
-    const char *path;
+    const char *path;   /* may have one "{name}": api_path_value() */
     const char *method; /* GET also means HEAD */
     enum api_kind kind;
     bool open;                 /* answered without a token, see api_request.authorised */
@@ -249,6 +250,9 @@ bool api_params_check_form(struct api_request *r, struct api_reply *reply);
 /* The value, terminated; NULL if it is not there. */
 const char *api_param(struct api_request *r, const char *name);
 
+/* What stands in the path for the "{name}" of the route: its length, not terminated. NULL: the route has none. */
+const char *api_path_value(const struct api_request *r, size_t *ret_len);
+
 /* Each leaves *ret as it is if the parameter is absent; false, with the reply made, if it cannot be read. */
 bool api_param_number(struct api_request *r, struct api_reply *reply, const char *name, uint64_t least, uint64_t most,
                       uint64_t *ret);
@@ -305,6 +309,7 @@ void api_get_search(struct api_request *r, struct api_reply *reply);
 void api_get_calls(struct api_request *r, struct api_reply *reply);
 void api_get_live(struct api_request *r, struct api_reply *reply);
 void api_get_flow(struct api_request *r, struct api_reply *reply);
+void api_get_diagnosis(struct api_request *r, struct api_reply *reply);
 void api_get_message(struct api_request *r, struct api_reply *reply);
 void api_get_export(struct api_request *r, struct api_reply *reply);
 void api_get_health(struct api_request *r, struct api_reply *reply);

@@ -105,6 +105,7 @@ static enum MHD_Result request_begin(struct api *a, struct MHD_Connection *mc, c
     *r = (struct api_request){ .api = a,
                                .mc = mc,
                                .conn = conn_of(mc),
+                               .path = path,
                                .began_ms = api_clock_ms(),
                                .old = strcmp(version, MHD_HTTP_VERSION_1_0) == 0 };
     *state = r;

@@ -10,6 +10,7 @@ static const char *const values_params[] = { "of", "field", "prefix", "q", "from
 static const char *const sql_params[] = { "limit", "timeout", NULL };
 static const char *const flow_params[] = { "call_id", "from",    "to",     "limit", "after",
                                            "columns", "payload", "format", NULL };
+static const char *const diagnosis_params[] = { "from", "to", NULL };
 static const char *const message_params[] = { "seq", "ts", "raw", NULL };
 
 static const char *const export_params[] = { "q",      "call_id", "calls",   "from",    "to",      "limit", "order",
@@ -19,7 +20,10 @@ static const char *const senders_params[] = { "limit", NULL };
 
 static const char *const page_params[] = { "q", "span", "call", NULL }; /* read by the page */
 
-/* A path of several methods has a row for each. */
+/*
+ * A path of several methods has a row for each. The first row that fits counts: "{name}" in a path is any text, even
+ * one with slashes, as Call-IDs may have, but not an empty one.
+ */
 static const struct api_route routes[] = {
     { .path = "/", .method = "GET", .params = page_params, .handle = api_get_page },
     { .path = "/page.js", .method = "GET", .handle = api_get_page },
@@ -39,6 +43,10 @@ static const struct api_route routes[] = {
     { .path = "/api/v1/values", .method = "GET", .params = values_params, .handle = api_get_values },
     { .path = "/api/v1/fields", .method = "GET", .handle = api_get_fields },
     { .path = "/api/v1/flow", .method = "GET", .params = flow_params, .handle = api_get_flow },
+    { .path = "/api/v1/calls/{call_id}/diagnosis",
+      .method = "GET",
+      .params = diagnosis_params,
+      .handle = api_get_diagnosis },
     { .path = "/api/v1/message", .method = "GET", .params = message_params, .handle = api_get_message },
     { .path = "/api/v1/export",
       .method = "GET",
@@ -66,12 +74,38 @@ static const struct api_route routes[] = {
       .end = api_import_end },
 };
 
+/* True if the path is of this form; the part that stands for "{name}". */
+static bool path_fits(const char *form, const char *path, const char **ret_value, size_t *ret_len)
+{
+    const char *open = strchr(form, '{');
+    size_t before = open == NULL ? strlen(form) : (size_t)(open - form);
+    const char *behind = open == NULL ? "" : strchr(open, '}') + 1;
+    size_t len = strlen(path), end = strlen(behind);
+    if (open == NULL)
+        return strcmp(form, path) == 0;
+    if (len <= before + end || memcmp(form, path, before) != 0 || strcmp(path + len - end, behind) != 0)
+        return false;
+    *ret_value = path + before;
+    *ret_len = len - before - end;
+    return true;
+}
+
+const char *api_path_value(const struct api_request *r, size_t *ret_len)
+{
+    const char *value = NULL;
+    *ret_len = 0;
+    (void)path_fits(r->route->path, r->path, &value, ret_len);
+    return value;
+}
+
 const struct api_route *api_route_find(const char *path, const char *method, const char **ret_allow)
 {
+    const char *value;
+    size_t len;
     if (strcmp(method, "HEAD") == 0)
         method = "GET";
     for (size_t i = 0; i < sizeof(routes) / sizeof(routes[0]); i++) {
-        if (strcmp(routes[i].path, path) != 0)
+        if (!path_fits(routes[i].path, path, &value, &len))
             continue;
         if (strcmp(routes[i].method, method) == 0)
             return &routes[i];

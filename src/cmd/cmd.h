@@ -13,7 +13,7 @@
  * ask       searches: of a server (http_get) or the files of a data directory (ask_lake)
  * rows_out  what they find: a table, JSON lines, CSV; rows_cell makes the texts
  * tail_out  what `tail` prints
- * ask_json  answers of one JSON object; grid draws tables of it, histogram the bars of `count`
+ * ask_json  answers of one JSON object; grid draws tables of it, histogram the bars of `count`, explain_out `explain`
  * out_file  what `export` writes to: there when it is whole, and not before
  * encoder   messages -> frames -> sender or standard output; encode_file and encode_pcap feed it
  * import_to what `import` hands frames to: a server or a data directory; import_progress tells how far it is
@@ -32,7 +32,7 @@
 /* Exit statuses. */
 enum { EXIT_OK = 0, EXIT_BAD_INPUT = 1, EXIT_USAGE = 2 };
 
-extern const struct opt_command cmd_calls_help, cmd_count_help, cmd_senders_help, cmd_sql_help;
+extern const struct opt_command cmd_calls_help, cmd_count_help, cmd_explain_help, cmd_senders_help, cmd_sql_help;
 extern const struct opt_command cmd_check_help, cmd_completion_help, cmd_man_help, cmd_decode_help, cmd_demo_help,
     cmd_encode_help, cmd_export_help, cmd_flow_help, cmd_import_help, cmd_search_help, cmd_serve_help, cmd_tail_help;
 
@@ -51,6 +51,7 @@ int cmd_decode(int argc, char **argv);
 int cmd_demo(int argc, char **argv);
 int cmd_encode(int argc, char **argv);
 int cmd_export(int argc, char **argv);
+int cmd_explain(int argc, char **argv);
 int cmd_flow(int argc, char **argv);
 int cmd_import(int argc, char **argv);
 int cmd_man(int argc, char **argv);

@@ -45,7 +45,8 @@ const struct opt_command cmd_flow_help = {
     .usage = "hepcat flow [OPTION]... CALL-ID",
     .about =
         "Draws the messages of a Call-ID in the order of time: SIP as arrows between hosts, RTCP, logs and the like\n"
-        "that carry the Call-ID as correlation id as notes. (again) marks a retransmission.",
+        "that carry the Call-ID as correlation id as notes. (again) marks a retransmission, #1 the first message, as "
+        "'hepcat explain' names it.",
     .opts = flow_opts,
     .examples = "  hepcat flow a84b4c76e66710@pc33.example.org\n"
                 "  hepcat flow --format json --payload a84b4c76e66710 > call.jsonl\n"

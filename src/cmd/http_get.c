@@ -35,8 +35,7 @@ void http_get_free(struct http_get *g)
     buf_free(&g->result);
 }
 
-/* Everything but what is surely harmless (RFC 3986, unreserved) as %XX. */
-static void put_escaped(struct buf *b, const char *text)
+void http_get_put_escaped(struct buf *b, const char *text)
 {
     for (const char *p = text; *p != '\0'; p++) {
         unsigned char c = (unsigned char)*p;
@@ -54,7 +53,7 @@ void http_get_param(struct http_get *g, const char *name, const char *value)
     if (value == NULL)
         return;
     buf_printf(&g->query, "%c%s=", g->query.len == 0 ? '?' : '&', name);
-    put_escaped(&g->query, value);
+    http_get_put_escaped(&g->query, value);
 }
 
 void http_get_number(struct http_get *g, const char *name, unsigned long long value)

@@ -39,6 +39,9 @@ struct http_get {
 void http_get_init(struct http_get *g);
 void http_get_free(struct http_get *g);
 
+/* Appends the text for a path or a query: everything but what is surely harmless (RFC 3986, unreserved) as %XX. */
+void http_get_put_escaped(struct buf *b, const char *text);
+
 /* Adds a parameter to the query string, escaped. A NULL value is passed over. */
 void http_get_param(struct http_get *g, const char *name, const char *value);
 void http_get_number(struct http_get *g, const char *name, unsigned long long value);

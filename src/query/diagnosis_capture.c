@@ -263,7 +263,7 @@ void dx_malformed(struct dx *x)
 {
     uint32_t counts[SIP_PROBLEM_COUNT] = { 0 }, first[SIP_PROBLEM_COUNT];
     for (uint32_t i = 0; i < x->count; i++) {
-        if (!x->f[i].is_sip || x->doubled[i] || x->f[i].problems == 0)
+        if (!x->f[i].is_sip || x->copy_of[i] != i || x->f[i].problems == 0)
             continue;
         unsigned p = 0;
         while ((x->f[i].problems >> p & 1) == 0)

@@ -12,7 +12,7 @@ static void take_columns(struct columns *ret)
                                     RECORD_COL_dst_port,   RECORD_COL_proto,    RECORD_COL_capture_id,
                                     RECORD_COL_payload_len };
     *ret = (struct columns){ 0 };
-    for (size_t t = 0; t < RECORD_TABLES; t++)
+    for (size_t t = 0; t < RECORD_CALL; t++) /* of messages */
         for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++)
             store_columns_add(&ret->table[t], all[i]);
     store_columns_add(&ret->table[RECORD_SIP], RECORD_COL_payload);

@@ -3,12 +3,13 @@
  *
  *                              10.0.0.1:5060         10.0.0.2:5060
  *                                    |                     |
- *   12:00:00.123456              |   |---INVITE (SDP)----->|
- *   12:00:00.125001   +0.001545  |   |<-----100 Trying-----|
+ *   12:00:00.123456              |   |---INVITE (SDP)----->| #1
+ *   12:00:00.125001   +0.001545  |   |<-----100 Trying-----| #2
  *
- * Messages are given one by one, in order. The first ones are held back until it is known which hosts there are; then
- * lines come out as messages go in. What does not fit the width shares the last column; nothing is left out. Memory is
- * bounded whatever the number of messages. Nothing in a message can do more to a terminal than show.
+ * Messages are given one by one, in order; #n is the number of each, by which a diagnosis names it. The first ones are
+ * held back until it is known which hosts there are; then lines come out as messages go in. What does not fit the width
+ * shares the last column; nothing is left out. Memory is bounded whatever the number of messages. Nothing in a message
+ * can do more to a terminal than show.
  */
 #ifndef QUERY_LADDER_H
 #define QUERY_LADDER_H

@@ -226,6 +226,7 @@ static void note_message(struct ladder *l, const struct ladder_line *line, struc
     const struct ladder_message *m = line->m;
     struct buf note;
     buf_init(&note, NOTE_MAX);
+    buf_printf(&note, "#%llu ", (unsigned long long)line->number);
     put_label(l, line, &note);
     buf_putc(&note, ' ');
     put_host(&note, m->src_ip, m->src_port);
@@ -272,6 +273,7 @@ void ladder_draw(struct ladder *l, const struct ladder_line *line, struct buf *o
         return;
     }
     put_arrow(l, line, out);
+    buf_printf(out, " #%llu", (unsigned long long)line->number);
     end_line(out);
     name_other(l, line, out);
 }

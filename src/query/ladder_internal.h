@@ -33,7 +33,8 @@ struct ladder {
 
     struct ladder_held *held[LADDER_HELD_MAX];
     size_t held_count;
-    bool drawing; /* nothing is held back any more */
+    bool drawing;   /* nothing is held back any more */
+    uint64_t drawn; /* messages */
 
     unsigned columns, step; /* as the header has been drawn; 0: it must be drawn */
     bool header_shared;
@@ -50,6 +51,7 @@ struct ladder_line {
     const struct ladder_message *m;
     size_t from, to; /* columns */
     uint64_t again;  /* how often it came before */
+    uint64_t number; /* 1, 2, ...: what a diagnosis calls it */
 };
 
 /* The column of a host, noted if it is new. */

@@ -140,7 +140,7 @@ class Description(lib.Case):
         lists = {name: set(re.findall(r'"([a-z_]+)"', words)) for name, words in
                  re.findall(r"char \*const (\w+)\[\] = \{(.*?)\}", source, re.S)}
         routes, forms = {}, {}
-        for row in re.findall(r"\{ \.path = (.*?)\}", source, re.S):
+        for row in re.findall(r"\{ \.path = (.*?) \}", source, re.S):
             path = re.search(r'"([^"]+)"', row).group(1)
             method = re.search(r'\.method = "([A-Z]+)"', row).group(1).lower()
             params = re.search(r"\.params = (\w+)", row)
@@ -183,8 +183,14 @@ class ServerAnswers(lib.Case):
         row = self.server.search("type:sip method:INVITE", limit=1)["rows"][0]
         return {"seq": row["seq"], "ts": row["ts"], "call_id": row["call_id"]}
 
+    def filled(self, path: str) -> str:
+        """The path with a value for each {name}: one that the data has."""
+        known = self.known() if "{" in path else {}
+        return re.sub(r"\{(\w+)\}", lambda m: urllib.parse.quote(str(known[m.group(1)]), safe=""), path)
+
     def call(self, path: str, method: str, params: dict[str, Any], body: bytes | None = None,
              headers: dict | None = None) -> Answer:
+        path = self.filled(path)
         query = urllib.parse.urlencode(params)
         return http(f"{self.server.url}{path}{'?' + query if query else ''}", method.upper(), body, headers)
 

@@ -181,10 +181,10 @@ class SearchCase(lib.Case):
             "                                     10.0.0.1                  10.0.0.2",
             "                                       :5060                     :5060",
             "                                         |                         |",
-            "00:00:00.123456                          |------INVITE (SDP)------>|",
-            "00:00:01.123456   +1.000000              |--INVITE (SDP) (again)-->|",
-            "00:00:02.123456   +1.000000 * log 10.0.0.1:5060: routing?[2J decision",
-            "00:00:03.123456   +1.000000              |<486 Busy ?[31mHere (ma~-|",
+            "00:00:00.123456                          |------INVITE (SDP)------>| #1",
+            "00:00:01.123456   +1.000000              |--INVITE (SDP) (again)-->| #2",
+            "00:00:02.123456   +1.000000 * #3 log 10.0.0.1:5060: routing?[2J decision",
+            "00:00:03.123456   +1.000000              |<486 Busy ?[31mHere (ma~-| #4",
         ])
         result = self.ask("flow", server, "--format", "json", "--payload", "call-1")
         self.assertEqual([m["payload"] for m in result.messages], [m["payload"] for m in call()[:4]])
