@@ -121,6 +121,28 @@ def seed_report(out):
     save(out, b"\0" + bytes.fromhex(sr + sdes + xr))
 
 
+def seed_diagnosis(out):
+    """Calls as fuzz_diagnosis.c takes them: hosts, what, CSeq, branch, tags and Call-ID, time, options, tap, text."""
+    a_b, b_a = 0b010_000, 0b000_010
+    invite, ack, bye = 0, 1, 2
+
+    def status(index, method=invite):
+        """The two octets of a response, by its place in the list of statuses; CSeq 1."""
+        return (index + 8 & 15) << 4 | method, 1 | (index + 8 & 16) << 3
+
+    def call(*messages):
+        return b"".join(bytes((hops, *what, branch, tags, step, options, tap, len(text))) + text
+                        for hops, what, branch, tags, step, options, tap, text in messages)
+
+    ring, ok, busy = status(1), status(3), status(15)
+    first = (a_b, (invite, 1), 1, 0, 10, 8, 0, b"")
+    save(out, call(first, (b_a, ring, 1, 4, 40, 0, 0, b""), (b_a, ok, 1, 4, 80, 8, 0, b""),
+                   (a_b, (ack, 1), 2, 4, 9, 0, 0, b""), (a_b, (bye, 2), 3, 4, 90, 1, 0, b"")))
+    save(out, call(first, (a_b, (invite, 1), 1, 0, 46, 8, 0, b""), (a_b, (invite, 1), 1, 0, 58, 8, 4, b"")))
+    save(out, call(first, (b_a, busy, 1, 4, 40, 1, 0, b"X: \xff\r\n"), (a_b, (ack, 1), 1, 4, 9, 0, 0, b"")))
+    save(out, call(first, (b_a, ok, 1, 4, 80, 16, 4, b""), (b_a, ok, 1, 4, 46, 16, 4, b"")))
+
+
 def main():
     out = pathlib.Path(sys.argv[1])
     vectors = json.loads((VECTORS / "hep-vectors.json").read_text())
@@ -131,6 +153,7 @@ def main():
     seed_zlib(out / "zlib", vectors)
     seed_filter(out / "filter")
     seed_report(out / "report")
+    seed_diagnosis(out / "diagnosis")
 
 
 if __name__ == "__main__":

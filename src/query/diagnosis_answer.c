@@ -355,14 +355,16 @@ void dx_glare(struct dx *x)
 
 /* ------------------------------------------------------------------------------------------------ post dial delay */
 
+enum piece_kind { PIECE_ATTEMPTS, PIECE_PASSING_ON, PIECE_ANSWERING };
+
 /* The longest piece of the time: where it was spent, between two messages. */
 struct piece {
     int64_t us;
     uint32_t from, to;
-    enum { PIECE_ATTEMPTS, PIECE_PASSING_ON, PIECE_ANSWERING } kind;
+    enum piece_kind kind;
 };
 
-static void longer(const struct dx *x, struct piece *best, uint32_t from, uint32_t to, int kind)
+static void longer(const struct dx *x, struct piece *best, uint32_t from, uint32_t to, enum piece_kind kind)
 {
     if (!dx_has(from) || !dx_has(to) || x->f[to].ts - x->f[from].ts <= best->us)
         return;
