@@ -12,6 +12,7 @@
  *   page/     the page at /, built in by cmake/embed.cmake
  *   gate      at most so many searches at once, the others wait in a bounded queue
  *   conn      connections: time limits, and who went away while a search ran
+ *   route_registrations  the AoRs that are known
  *   route_sql one statement at a time, with turns of its own
  *   health    reasons not to be well
  *   live      (query/live.h) rows as they come, to clients that stay
@@ -32,6 +33,7 @@
 #include "base/errmsg.h"
 #include "ingest/ingest.h"
 #include "store/store.h"
+#include "track/registrar.h"
 
 #define API_TOKEN_MAX 256 /* octets of a token */
 
@@ -65,6 +67,8 @@ struct api_sources {
     void (*health)(void *arg, struct api_health *ret); /* adds reasons */
     bool (*ready)(void *arg);                          /* NULL: yes */
     void (*metrics)(void *arg, struct buf *out);       /* appends Prometheus text */
+    /* Shows every AoR that is known, until `fn` returns false: engine_registrations(). */
+    void (*registrations)(void *arg, bool (*fn)(void *fn_arg, const struct reg_aor *aor), void *fn_arg);
     /* As ingest_senders(). */
     int (*senders)(void *arg, void (*call)(void *call_arg, const struct ingest_sender *sender), void *call_arg);
 };

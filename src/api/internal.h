@@ -307,6 +307,8 @@ bool api_in_turn(struct api_request *r, struct api_reply *reply,
 
 void api_get_search(struct api_request *r, struct api_reply *reply);
 void api_get_calls(struct api_request *r, struct api_reply *reply);
+void api_get_registrations(struct api_request *r, struct api_reply *reply);
+void api_get_attempts(struct api_request *r, struct api_reply *reply);
 void api_get_live(struct api_request *r, struct api_reply *reply);
 void api_get_flow(struct api_request *r, struct api_reply *reply);
 void api_get_diagnosis(struct api_request *r, struct api_reply *reply);

@@ -20,14 +20,15 @@ static bool take_budget(struct api_request *r, struct api_reply *reply, int64_t 
     return true;
 }
 
-/* What is counted: messages, or calls. */
+/* What is counted: messages, calls, or attempts to register. */
 static bool take_of(struct api_request *r, struct api_reply *reply, unsigned *ret)
 {
-    static const char *const words[] = { "messages", "calls", NULL };
+    static const char *const words[] = { "messages", "calls", "registrations", NULL };
+    static const unsigned tables[] = { RECORD_TABLES_MESSAGES, RECORD_TABLES_CALLS, RECORD_TABLES_REGISTRATIONS };
     unsigned of = 0;
     if (!api_param_word(r, reply, "of", words, &of))
         return false;
-    *ret = of == 1 ? RECORD_TABLES_CALLS : RECORD_TABLES_MESSAGES;
+    *ret = tables[of];
     return true;
 }
 

@@ -59,6 +59,22 @@ static bool is_of(const struct filter_field *f, unsigned tables)
     return false;
 }
 
+static void put_of(struct buf *out, const struct filter_field *f)
+{
+    static const struct {
+        unsigned tables;
+        const char *name;
+    } all[] = { { RECORD_TABLES_MESSAGES, "messages" },
+                { RECORD_TABLES_CALLS, "calls" },
+                { RECORD_TABLES_REGISTRATIONS, "registrations" } };
+    const char *comma = "";
+    for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++)
+        if (is_of(f, all[i].tables)) {
+            buf_printf(out, "%s\"%s\"", comma, all[i].name);
+            comma = ",";
+        }
+}
+
 static void put_field(struct buf *out, const struct filter_field *f)
 {
     struct kind kind = kind_of(f);
@@ -74,9 +90,9 @@ static void put_field(struct buf *out, const struct filter_field *f)
     const char *name = f->type == FILTER_HEADER ? "header.X-Foo" : f->name;
     buf_printf(out, ",\"example\":\"%s:%s\"", name, kind.example);
     bool values = counts_by_parse(&by, RECORD_TABLES_ALL, f->name, strlen(f->name), &ignored) == 0;
-    bool messages = is_of(f, RECORD_TABLES_MESSAGES), calls = is_of(f, RECORD_TABLES_CALLS);
-    buf_printf(out, ",\"of\":[%s%s%s],\"values\":%s}", messages ? "\"messages\"" : "", messages && calls ? "," : "",
-               calls ? "\"calls\"" : "", values ? "true" : "false");
+    buf_puts(out, ",\"of\":[");
+    put_of(out, f);
+    buf_printf(out, "],\"values\":%s}", values ? "true" : "false");
 }
 
 void api_get_fields(struct api_request *r, struct api_reply *reply)

@@ -1,4 +1,5 @@
-/* GET /api/v1/search and /api/v1/calls: messages, or calls, that match a filter. */
+/* GET /api/v1/search, /api/v1/calls and /api/v1/registrations/attempts: messages, calls, or attempts to register, that
+ * match a filter. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -132,6 +133,11 @@ out:
 void api_get_search(struct api_request *r, struct api_reply *reply)
 {
     get_rows(r, reply, RECORD_TABLES_MESSAGES);
+}
+
+void api_get_attempts(struct api_request *r, struct api_reply *reply)
+{
+    get_rows(r, reply, RECORD_TABLES_REGISTRATIONS);
 }
 
 void api_get_calls(struct api_request *r, struct api_reply *reply)

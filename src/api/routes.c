@@ -16,6 +16,8 @@ static const char *const message_params[] = { "seq", "ts", "raw", NULL };
 static const char *const export_params[] = { "q",      "call_id", "calls",   "from",    "to",      "limit", "order",
                                              "format", "columns", "payload", "partial", "timeout", NULL };
 
+static const char *const registrations_params[] = { "aor", "state", "limit", NULL };
+
 static const char *const senders_params[] = { "limit", NULL };
 
 static const char *const page_params[] = { "q", "span", "call", NULL }; /* read by the page */
@@ -36,6 +38,12 @@ static const struct api_route routes[] = {
     { .path = "/api/v1/search", .method = "POST", .form = search_params, .handle = api_get_search },
     { .path = "/api/v1/calls", .method = "GET", .params = search_params, .handle = api_get_calls },
     { .path = "/api/v1/calls", .method = "POST", .form = search_params, .handle = api_get_calls },
+    { .path = "/api/v1/registrations",
+      .method = "GET",
+      .params = registrations_params,
+      .handle = api_get_registrations },
+    { .path = "/api/v1/registrations/attempts", .method = "GET", .params = search_params, .handle = api_get_attempts },
+    { .path = "/api/v1/registrations/attempts", .method = "POST", .form = search_params, .handle = api_get_attempts },
     { .path = "/api/v1/live", .method = "GET", .kind = API_KIND_LIVE, .params = live_params, .handle = api_get_live },
     { .path = "/api/v1/live", .method = "POST", .kind = API_KIND_LIVE, .form = live_params, .handle = api_get_live },
     { .path = "/api/v1/counts", .method = "GET", .params = counts_params, .handle = api_get_counts },

@@ -87,7 +87,10 @@ int ask_server(const struct ask *a, json_t **ret_result, struct ask_problem *pro
 {
     struct http_get g;
     ask_http_init(&g, a);
-    g.path = a->call_id != NULL ? "/api/v1/flow" : a->calls ? "/api/v1/calls" : "/api/v1/search";
+    g.path = a->call_id != NULL ? "/api/v1/flow"
+             : a->calls         ? "/api/v1/calls"
+             : a->attempts      ? "/api/v1/registrations/attempts"
+                                : "/api/v1/search";
     g.form = a->call_id == NULL;
     g.line = a->row;
     g.arg = a->arg;

@@ -24,7 +24,8 @@ struct ask {
     bool payload;
     bool log_payload; /* of table `log` alone */
     bool count_only;
-    bool calls; /* records of calls instead of messages */
+    bool calls;    /* records of calls instead of messages, */
+    bool attempts; /* or attempts to register */
 
     int (*row)(void *arg, const char *json, size_t len); /* other than 0: enough */
     void *arg;

@@ -104,7 +104,9 @@ int ask_question(const struct ask *a, struct filter **ret_filter, int64_t *ret_f
 static int take_search(const struct ask *a, struct search_options *o, struct filter **ret_filter,
                        struct ask_problem *problem)
 {
-    *o = (struct search_options){ .tables = a->calls ? RECORD_TABLES_CALLS : RECORD_TABLES_MESSAGES,
+    *o = (struct search_options){ .tables = a->calls      ? RECORD_TABLES_CALLS
+                                            : a->attempts ? RECORD_TABLES_REGISTRATIONS
+                                                          : RECORD_TABLES_MESSAGES,
                                   .oldest_first = a->oldest,
                                   .reverse = !a->oldest,
                                   .limit = a->count_only ? 0 : a->limit,

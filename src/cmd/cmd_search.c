@@ -8,16 +8,23 @@
 #include "cmd/ask.h"
 #include "cmd/cmd.h"
 #include "cmd/report.h"
-#include "cmd/rows_out.h"
+#include "cmd/search_command.h"
 #include "store/store.h"
 
 #define LIMIT_DEFAULT 200
 
-struct search_command {
-    struct ask ask;
-    const char *format;
-    bool quiet;
-};
+/* What is searched for. */
+static const struct {
+    const char *command, *noun;
+    enum rows_kind kind;
+} kinds[] = { { "search", "messages", ROWS_MESSAGES },
+              { "calls", "calls", ROWS_CALLS },
+              { "registrations", "attempts", ROWS_ATTEMPTS } };
+
+static unsigned kind_of(const struct ask *a)
+{
+    return a->calls ? 1 : a->attempts ? 2 : 0;
+}
 
 #define AT(member) offsetof(struct search_command, member)
 
@@ -98,7 +105,7 @@ static void tell(const struct search_command *c, const json_t *result, uint64_t 
     }
     fprintf(stderr, "hepcat: %s%" PRIu64 " of %s%" JSON_INTEGER_FORMAT " %s\n",
             c->ask.oldest ? "the oldest " : "the newest ", rows, exact ? "" : "at least ", json_integer_value(total),
-            c->ask.calls ? "calls" : "messages");
+            kinds[kind_of(&c->ask)].noun);
 }
 
 /* Exit status of an answer. */
@@ -132,16 +139,17 @@ static int run(struct search_command *c, struct rows_out *rows)
     c->ask.arg = rows;
     if (ask_run(&c->ask, &result, &problem) != 0) {
         (void)rows_out_end(rows);
-        return ask_complain(&c->ask, c->ask.calls ? "calls" : "search", &problem);
+        return ask_complain(&c->ask, kinds[kind_of(&c->ask)].command, &problem);
     }
     int status = result == NULL ? ASK_FAILED : conclude(c, result, rows);
     json_decref(result);
     return status;
 }
 
-static int search(struct search_command *c, const struct opt_list *args)
+int search_command_run(struct search_command *c, const struct opt_list *args)
 {
-    const char *name = c->ask.calls ? "calls" : "search";
+    const char *name = kinds[kind_of(&c->ask)].command;
+    enum rows_kind kind = kinds[kind_of(&c->ask)].kind;
     enum rows_format format;
     struct rows_out rows;
     struct errmsg err = { "" };
@@ -155,13 +163,12 @@ static int search(struct search_command *c, const struct opt_list *args)
     c->ask.filter = ask_join(args, ' ', &filter); /* one filter: all must be true */
     if (c->ask.filter == NULL)
         status = report_usage(name, "the filter is too long");
-    else if (rows_out_open(&rows, c->ask.calls ? ROWS_CALLS : ROWS_MESSAGES, format, c->ask.columns, c->ask.payload,
-                           &err) != 0)
+    else if (rows_out_open(&rows, kind, format, c->ask.columns, c->ask.payload, &err) != 0)
         status = report_usage(name, "%s", err.text), rows_out_close(&rows);
     else {
         if (c->ask.count_only)
             rows.format = ROWS_JSON; /* no head without rows */
-        c->ask.columns = rows_out_wants(c->ask.calls ? ROWS_CALLS : ROWS_MESSAGES, format, c->ask.columns);
+        c->ask.columns = rows_out_wants(kind, format, c->ask.columns);
         status = run(c, &rows);
         rows_out_close(&rows);
     }
@@ -176,7 +183,7 @@ int cmd_search(int argc, char **argv)
     struct opt_list args = { 0 };
     if (!report_opts(&cmd_search_help, argc, argv, &c, &args, &status))
         return status;
-    return search(&c, &args);
+    return search_command_run(&c, &args);
 }
 
 int cmd_calls(int argc, char **argv)
@@ -186,5 +193,5 @@ int cmd_calls(int argc, char **argv)
     struct opt_list args = { 0 };
     if (!report_opts(&cmd_calls_help, argc, argv, &c, &args, &status))
         return status;
-    return search(&c, &args);
+    return search_command_run(&c, &args);
 }

@@ -13,14 +13,23 @@ static const struct {
     const struct opt_command *help;
     int (*run)(int argc, char **argv);
 } commands[] = {
-    { &cmd_serve_help, cmd_serve },     { &cmd_decode_help, cmd_decode },
-    { &cmd_encode_help, cmd_encode },   { &cmd_demo_help, cmd_demo },
-    { &cmd_import_help, cmd_import },   { &cmd_search_help, cmd_search },
-    { &cmd_calls_help, cmd_calls },     { &cmd_flow_help, cmd_flow },
-    { &cmd_explain_help, cmd_explain }, { &cmd_count_help, cmd_count },
-    { &cmd_tail_help, cmd_tail },       { &cmd_export_help, cmd_export },
-    { &cmd_senders_help, cmd_senders }, { &cmd_sql_help, cmd_sql },
-    { &cmd_check_help, cmd_check },     { &cmd_completion_help, cmd_completion },
+    { &cmd_serve_help, cmd_serve },
+    { &cmd_decode_help, cmd_decode },
+    { &cmd_encode_help, cmd_encode },
+    { &cmd_demo_help, cmd_demo },
+    { &cmd_import_help, cmd_import },
+    { &cmd_search_help, cmd_search },
+    { &cmd_calls_help, cmd_calls },
+    { &cmd_registrations_help, cmd_registrations },
+    { &cmd_flow_help, cmd_flow },
+    { &cmd_explain_help, cmd_explain },
+    { &cmd_count_help, cmd_count },
+    { &cmd_tail_help, cmd_tail },
+    { &cmd_export_help, cmd_export },
+    { &cmd_senders_help, cmd_senders },
+    { &cmd_sql_help, cmd_sql },
+    { &cmd_check_help, cmd_check },
+    { &cmd_completion_help, cmd_completion },
     { &cmd_man_help, cmd_man },
 };
 #define COMMAND_COUNT (sizeof(commands) / sizeof(commands[0]))
@@ -45,7 +54,7 @@ static int print_help(void)
     printf(
         "hepcat: HEP in and out of JSON, captures and the network.\n\nUsage: hepcat COMMAND [OPTION]... [FILE]...\n\n");
     for (size_t i = 0; i < COMMAND_COUNT; i++)
-        printf("  %-10s %s\n", commands[i].help->name, commands[i].help->summary);
+        printf("  %-13s %s\n", commands[i].help->name, commands[i].help->summary);
     printf("\n'hepcat COMMAND --help' tells the options. 'hepcat --version' the version.\n");
     return EXIT_OK;
 }

@@ -170,6 +170,49 @@ static void put_codec(struct buf *to, const json_t *row, const char *title)
     put_text(to, row, "codec");
 }
 
+static void put_aor(struct buf *to, const json_t *row, const char *title)
+{
+    (void)title;
+    put_text(to, row, "to_user");
+    buf_puts(to, json_object_get(row, "to_user") != NULL ? "@" : "");
+    put_text(to, row, "to_host");
+}
+
+static void put_binding(struct buf *to, const json_t *row, const char *title)
+{
+    (void)title;
+    put_text(to, row, "binding");
+}
+
+static void put_contact(struct buf *to, const json_t *row, const char *title)
+{
+    (void)title;
+    put_text(to, row, "contact");
+}
+
+/* "3600", "60 of 3600" */
+static void put_expires(struct buf *to, const json_t *row, const char *title)
+{
+    int64_t asked = rows_cell_number(row, "expires_asked"), granted = rows_cell_number(row, "expires");
+    (void)title;
+    if (granted >= 0)
+        buf_printf(to, "%" PRId64, granted);
+    if (granted != asked && asked >= 0)
+        buf_printf(to, "%s%" PRId64, granted >= 0 ? " of " : "- of ", asked);
+}
+
+static void put_answer(struct buf *to, const json_t *row, const char *title)
+{
+    (void)title;
+    put_span(to, row, "answer_ms");
+}
+
+static void put_agent(struct buf *to, const json_t *row, const char *title)
+{
+    (void)title;
+    put_text(to, row, "user_agent");
+}
+
 const struct rows_column *rows_cell_usual(enum rows_kind kind, size_t *ret_count)
 {
     static const struct rows_column messages[] = {
@@ -192,6 +235,26 @@ const struct rows_column *rows_cell_usual(enum rows_kind kind, size_t *ret_count
         { .title = "FLAGS", .put = put_flags },
         { .title = "CALL-ID", .put = put_call_id },
     };
-    *ret_count = kind == ROWS_CALLS ? sizeof(calls) / sizeof(calls[0]) : sizeof(messages) / sizeof(messages[0]);
-    return kind == ROWS_CALLS ? calls : messages;
+    static const struct rows_column attempts[] = {
+        { .title = "TIME (UTC)", .put = put_time, .whole = true },
+        { .title = "AOR", .put = put_aor },
+        { .title = "RESULT", .put = put_state },
+        { .title = "BINDING", .put = put_binding },
+        { .title = "CONTACT", .put = put_contact },
+        { .title = "EXPIRES", .put = put_expires },
+        { .title = "ANSWER", .put = put_answer },
+        { .title = "SOURCE", .put = put_source },
+        { .title = "USER AGENT", .put = put_agent },
+        { .title = "CALL-ID", .put = put_call_id },
+    };
+    static const struct {
+        const struct rows_column *columns;
+        size_t count;
+    } kinds[] = {
+        [ROWS_MESSAGES] = { messages, sizeof(messages) / sizeof(messages[0]) },
+        [ROWS_CALLS] = { calls, sizeof(calls) / sizeof(calls[0]) },
+        [ROWS_ATTEMPTS] = { attempts, sizeof(attempts) / sizeof(attempts[0]) },
+    };
+    *ret_count = kinds[kind].count;
+    return kinds[kind].columns;
 }

@@ -121,7 +121,7 @@ const char *rows_out_wants(enum rows_kind kind, enum rows_format format, const c
 {
     if (columns != NULL || format == ROWS_JSON)
         return columns;
-    return kind == ROWS_CALLS ? ROW_CSV_CALLS : ROW_CSV_USUAL;
+    return kind == ROWS_CALLS ? ROW_CSV_CALLS : kind == ROWS_ATTEMPTS ? ROW_CSV_ATTEMPTS : ROW_CSV_USUAL;
 }
 
 /* ------------------------------------------------------------------------------------------------ writing */

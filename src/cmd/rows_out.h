@@ -9,7 +9,7 @@
 #include "query/printable.h"
 
 enum rows_format { ROWS_TABLE, ROWS_JSON, ROWS_CSV };
-enum rows_kind { ROWS_MESSAGES, ROWS_CALLS }; /* which columns are the usual ones */
+enum rows_kind { ROWS_MESSAGES, ROWS_CALLS, ROWS_ATTEMPTS }; /* which columns are the usual ones */
 
 #define ROWS_COLUMNS_MAX 64
 #define ROWS_HELD_MAX    200 /* rows of a table that decide how wide its columns are */

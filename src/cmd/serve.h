@@ -59,6 +59,7 @@ void serve_tick(struct server *s);
 void serve_health(void *arg, struct api_health *ret);
 bool serve_ready(void *arg);
 void serve_metrics(void *arg, struct buf *out);
+void serve_registrations(void *arg, bool (*fn)(void *fn_arg, const struct reg_aor *aor), void *fn_arg);
 int serve_senders(void *arg, void (*call)(void *call_arg, const struct ingest_sender *sender), void *call_arg);
 
 #endif

@@ -80,12 +80,14 @@ static struct store_retention retention_of(const struct conf *c)
                   [RECORD_MEDIA] = c->retention_media_days,
                   [RECORD_LOG] = c->retention_log_days,
                   [RECORD_OTHER] = c->retention_other_days,
-                  [RECORD_CALL] = c->retention_call_days },
+                  [RECORD_CALL] = c->retention_call_days,
+                  [RECORD_REGISTRATION] = c->retention_registration_days },
         .octets = { [RECORD_SIP] = c->retention_sip_bytes,
                     [RECORD_MEDIA] = c->retention_media_bytes,
                     [RECORD_LOG] = c->retention_log_bytes,
                     [RECORD_OTHER] = c->retention_other_bytes,
-                    [RECORD_CALL] = c->retention_call_bytes },
+                    [RECORD_CALL] = c->retention_call_bytes,
+                    [RECORD_REGISTRATION] = c->retention_registration_bytes },
         .disk_percent = (unsigned)c->retention_disk,
     };
 }
@@ -110,6 +112,14 @@ static struct track_options track_of(const struct conf *c)
                                    .linger_s = seconds(c->calls_linger_us),
                                    .ring_s = seconds(c->calls_ring_us),
                                    .idle_s = seconds(c->calls_idle_us) };
+}
+
+static struct reg_options registrar_of(const struct conf *c)
+{
+    return (struct reg_options){ .max_aors = (uint32_t)c->registrations_max,
+                                 .flap_changes = (uint32_t)c->registrations_flap_changes,
+                                 .flap_window_s = seconds(c->registrations_flap_window_us),
+                                 .forget_s = seconds(c->registrations_forget_us) };
 }
 
 /* What the configuration says for ingest, in its own words; the texts are those of the configuration or in here. */
@@ -220,6 +230,7 @@ static int open_engine(struct server *s, const struct lake_start *start, struct 
         .seal_interval_us = c->seal_interval_us,
         .record = record_of(c),
         .track = &track,
+        .registrar = registrar_of(c),
         .legs = s->legs,
         .event = on_engine_event,
         .arg = s,
@@ -280,6 +291,7 @@ static int open_api(struct server *s, struct errmsg *err)
                      .health = serve_health,
                      .ready = serve_ready,
                      .metrics = serve_metrics,
+                     .registrations = serve_registrations,
                      .senders = serve_senders },
     };
     if (api_start(&s->api, &o, err) != 0)

@@ -249,6 +249,42 @@ static const struct metrics_row call_rows[] = {
     { NULL, METRICS_COUNTER, NULL, 0, false },
 };
 
+static const struct metrics_row registration_rows[] = {
+    ROW(engine_figures, registrations.aors, GAUGE, "registration_aors", "addresses of record that are known"),
+    ROW(engine_figures, registrations.open, GAUGE, "registrations_open",
+        "Call-IDs of registrations that are not over, or were lately"),
+    ROW(engine_figures, registrations.attempts, COUNTER, "registration_attempts_total", "attempts that are over"),
+    ROW(engine_figures, registrations.events, COUNTER, "registration_messages_total", "messages of registrations"),
+    ROW(engine_figures, registrations.late, COUNTER, "registration_messages_late_total",
+        "of these: came when their attempt was over"),
+    ROW(engine_figures, registrations.evicted, COUNTER, "registration_attempts_evicted_total",
+        "attempts written out early for want of room"),
+    ROW(engine_figures, registrations.aors_evicted, COUNTER, "registration_aors_evicted_total",
+        "addresses of record that made room for others"),
+    ROW(engine_figures, registrations.aors_forgotten, COUNTER, "registration_aors_forgotten_total",
+        "addresses of record forgotten, as nobody tried for long"),
+    ROW(engine_figures, registrations.cut, COUNTER, "registrations_cut_total",
+        "contacts, requests or messages beyond what is kept of an attempt or address"),
+    ROW(engine_figures, registrations.no_memory, COUNTER, "registrations_lost_total",
+        "what registrations lack for want of memory"),
+    ROW(engine_figures, registrations.octets, GAUGE, "registrations_bytes", "memory of registrations"),
+    { NULL, METRICS_COUNTER, NULL, 0, false },
+};
+
+static void metrics_of_registrations(struct buf *out, const struct reg_stats *r)
+{
+    metrics_family(out, "registrations", METRICS_GAUGE, "addresses of record, by state");
+    for (unsigned i = 0; i < REG_STATES; i++) {
+        const char *labels[] = { "state", reg_state_name((enum reg_state)i), NULL };
+        metrics_sample(out, "registrations", labels, r->by_state[i]);
+    }
+    metrics_family(out, "registration_results_total", METRICS_COUNTER, "attempts that are over, by how they came out");
+    for (unsigned i = 0; i < REG_RESULTS; i++) {
+        const char *labels[] = { "result", reg_result_name((enum reg_result)i), NULL };
+        metrics_sample(out, "registration_results_total", labels, r->by_result[i]);
+    }
+}
+
 static void metrics_of_engine(struct server *s, struct buf *out)
 {
     struct engine_figures e;
@@ -263,6 +299,8 @@ static void metrics_of_engine(struct server *s, struct buf *out)
     metrics_seconds(out, "tend_thread_cpu_seconds_total", METRICS_COUNTER,
                     "CPU time of the thread that merges and retires files", e.cpu_us[1]);
     metrics_table(out, call_rows, &e);
+    metrics_table(out, registration_rows, &e);
+    metrics_of_registrations(out, &e.registrations);
 }
 
 static void metrics_of_process(struct buf *out)
@@ -301,6 +339,13 @@ void serve_metrics(void *arg, struct buf *out)
     struct importer_figures i;
     importer_figures(s->importer, &i);
     metrics_table(out, import_rows, &i);
+}
+
+void serve_registrations(void *arg, bool (*fn)(void *fn_arg, const struct reg_aor *aor), void *fn_arg)
+{
+    struct server *s = arg;
+    if (s->ingest != NULL)
+        engine_registrations(s->engine, fn, fn_arg);
 }
 
 int serve_senders(void *arg, void (*call)(void *call_arg, const struct ingest_sender *sender), void *call_arg)

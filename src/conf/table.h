@@ -104,6 +104,14 @@
     K(calls_leg_pattern, "calls.leg_pattern", TEXT, "", 0, 0, NULL, RESTART, \
       "regular expression whose first group is what counts of their values, such as \"call=([^;]+)\"; none: all of it") \
     \
+    K(registrations_max, "registrations.max", NUMBER, "100000", 1000, 4000000, NULL, RESTART, \
+      "addresses of record that are known; beyond it those that never registered go first") \
+    K(registrations_flap_changes, "registrations.flap_changes", NUMBER, "4", 2, 8, NULL, RESTART, \
+      "an address of record flaps that changed so many times within the flap window") \
+    K(registrations_flap_window_us, "registrations.flap_window", DURATION, "10m", CONF_SEC(60), CONF_DAYS(1), NULL, \
+      RESTART, "see registrations.flap_changes") \
+    K(registrations_forget_us, "registrations.forget", DURATION, "7d", CONF_SEC(3600), CONF_DAYS(365), NULL, RESTART, \
+      "an address of record that nobody tried to register for so long is forgotten") \
     F("days", "N", retention_days, "retention.days", NUMBER, "30", 0, 36500, NULL, RELOAD, \
       "days that messages are kept; 0: no limit") \
     K(retention_bytes, "retention.bytes", SIZE, "0", 0, CONF_PIB(1), NULL, RELOAD, \
@@ -122,6 +130,10 @@
       "the same for records of calls") \
     K(retention_call_bytes, "retention.call.bytes", SIZE, "inherit", 0, CONF_PIB(1), "inherit", RELOAD, \
       "the same for records of calls") \
+    K(retention_registration_days, "retention.registration.days", NUMBER, "inherit", 0, 36500, "inherit", RELOAD, \
+      "the same for attempts to register") \
+    K(retention_registration_bytes, "retention.registration.bytes", SIZE, "inherit", 0, CONF_PIB(1), "inherit", RELOAD, \
+      "the same for attempts to register") \
     K(retention_log_days, "retention.log.days", NUMBER, "inherit", 0, 36500, "inherit", RELOAD, \
       "the same for log lines") \
     K(retention_log_bytes, "retention.log.bytes", SIZE, "inherit", 0, CONF_PIB(1), "inherit", RELOAD, \

@@ -124,7 +124,7 @@ int calls_open(struct calls **ret, const struct calls_options *options, struct e
     bool whole = open_lanes(c);
     for (unsigned i = 0; i < CALLS_SOURCES && whole; i++) {
         c->of[i] = tracker_new(&c->o.track);
-        whole = c->of[i] != NULL;
+        whole = c->of[i] != NULL && registrations_open(c, i);
     }
     if (!whole)
         goto no_memory;
@@ -147,6 +147,7 @@ void calls_free(struct calls *c)
     free(c->lanes);
     for (unsigned i = 0; i < CALLS_SOURCES; i++)
         tracker_free(c->of[i]);
+    registrations_free(c);
     pthread_mutex_destroy(&c->walk_lock);
     pthread_mutex_destroy(&c->lock);
     free(c);
@@ -158,8 +159,9 @@ bool calls_prepare(struct calls *c, unsigned writer, const struct record *record
 {
     struct calls_lane *lane = &c->lanes[writer];
     struct track_texts texts;
+    lane->message.registers = false;
     if (!track_event_make_legs(record, c->seed, c->o.legs, &lane->message.event, &texts))
-        return false;
+        return registrations_prepare(c, lane, record);
     lane->message.source = record->source == RECORD_IMPORT ? RECORD_IMPORT : RECORD_NETWORK;
     lane->message.now_us = lane->message.source == RECORD_IMPORT ? record->ts : record->received;
     buf_reset(&lane->texts);
@@ -173,20 +175,30 @@ static void take(struct calls *c, struct calls_lane *lane, const struct calls_me
                  size_t len)
 {
     struct track_texts texts;
-    bool has = len > 0 && track_texts_unpack(octets, len, &texts);
     c->source = m->source;
     if (m->source == RECORD_IMPORT)
         c->imported_us = (int64_t)engine_now_us();
-    (void)tracker_take(c->of[m->source], &m->event, has ? &texts : NULL, m->now_us);
+    if (m->registers)
+        registrations_take(c, m, octets, len);
+    else {
+        bool has = len > 0 && track_texts_unpack(octets, len, &texts);
+        (void)tracker_take(c->of[m->source], &m->event, has ? &texts : NULL, m->now_us);
+    }
     c->changed = true;
-    atomic_store_explicit(&lane->taken, m->event.seq, memory_order_release);
+    atomic_store_explicit(&lane->taken, m->seq, memory_order_release);
+}
+
+static void set_seq(struct calls_message *m, uint64_t seq)
+{
+    m->seq = seq;
+    *(m->registers ? &m->registration.seq : &m->event.seq) = seq;
 }
 
 void calls_push(struct calls *c, unsigned writer, uint64_t seq)
 {
     struct calls_lane *lane = &c->lanes[writer];
     size_t len = sizeof(lane->message) + lane->texts.len;
-    lane->message.event.seq = seq;
+    set_seq(&lane->message, seq);
     if (c->o.no_thread) {
         pthread_mutex_lock(&c->lock);
         take(c, lane, &lane->message, lane->texts.ptr, lane->texts.len);
@@ -209,7 +221,7 @@ void calls_replay(struct calls *c, unsigned writer, const struct record *record)
     struct calls_lane *lane = &c->lanes[writer];
     if (record->seq <= atomic_load(&lane->taken) || !calls_prepare(c, writer, record))
         return;
-    lane->message.event.seq = record->seq;
+    set_seq(&lane->message, record->seq);
     c->now_us = record->received;
     take(c, lane, &lane->message, lane->texts.ptr, lane->texts.len);
 }
@@ -247,6 +259,7 @@ static void finish_imports(struct calls *c)
 {
     c->source = RECORD_IMPORT;
     tracker_finish(c->of[RECORD_IMPORT]);
+    registrar_finish(c->registrars[RECORD_IMPORT]);
     c->changed = true;
 }
 
@@ -261,8 +274,9 @@ static void tick(struct calls *c)
     tracker_tick(c->of[RECORD_NETWORK], c->now_us);
     tracker_stats(c->of[RECORD_NETWORK], &after);
     c->changed = c->changed || before.live != after.live;
+    registrations_tick(c);
     tracker_stats(c->of[RECORD_IMPORT], &imported);
-    if (imported.live > 0 && (int64_t)engine_now_us() - c->imported_us > IMPORT_IDLE_US)
+    if ((imported.live > 0 || registrations_imports(c)) && (int64_t)engine_now_us() - c->imported_us > IMPORT_IDLE_US)
         finish_imports(c);
     if (clock_gettime(CLOCK_THREAD_CPUTIME_ID, &cpu) == 0)
         c->cpu_us = (uint64_t)cpu.tv_sec * 1000000 + (uint64_t)cpu.tv_nsec / 1000;
@@ -343,6 +357,7 @@ void calls_figures(struct calls *c, struct calls_figures *ret)
     pthread_mutex_lock(&c->lock);
     tracker_stats(c->of[RECORD_NETWORK], &ret->track);
     tracker_stats(c->of[RECORD_IMPORT], &imported);
+    registrations_figures(c, &ret->registrations);
     ret->not_kept = c->not_kept;
     ret->state_octets = c->state_octets;
     ret->cpu_us = c->cpu_us;

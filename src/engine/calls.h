@@ -6,6 +6,7 @@
  *     calls_live.c   looking at those that run
  *     calls_state.c  what a seal keeps of them, and a start brings back
  *     call_row.c     a call as a row
+ *     registrations.c  registrations, which the same thread follows: attempts as rows, and the AoRs
  *
  * Calls are made of rows that are in the log, so they need none: with each seal goes what the tracker knows, at some
  * moment after the log was cut, and the number of the last event of each writer that is in it. A replay passes over
@@ -15,6 +16,7 @@
 #define ENGINE_CALLS_H
 
 #include "engine/engine.h"
+#include "track/registrar.h"
 #include "track/track.h"
 
 struct calls;
@@ -23,6 +25,7 @@ struct calls_options {
     struct store *store;
     unsigned writers;              /* 0 .. writers - 1 bring events; the store's writer of this number is ours */
     struct track_options track;    /* limits; on_call is ours */
+    struct reg_options registrar;  /* limits of registrations; on_attempt is ours */
     const struct track_legs *legs; /* as track_event_make_legs() */
     bool no_thread;                /* events are taken in calls_push(): for tests */
 };
@@ -53,11 +56,18 @@ int calls_seal(struct calls *c, struct store_seal *seal, const uint64_t *upto, s
 
 struct calls_figures {
     struct track_stats track; /* of live and imported calls together */
-    uint64_t waits;           /* times that a ring was full */
-    uint64_t not_kept;        /* rows of calls that memory could not take */
-    uint64_t state_octets;    /* of the last seal */
+    struct reg_stats registrations;
+    uint64_t waits;        /* times that a ring was full */
+    uint64_t not_kept;     /* rows of calls that memory could not take */
+    uint64_t state_octets; /* of the last seal */
     uint64_t cpu_us;
 };
 void calls_figures(struct calls *c, struct calls_figures *ret);
+
+/*
+ * Shows every AoR that is known, in no order, in short pieces between which the thread goes on; what changes meanwhile
+ * may be shown as it was or as it is. Until `fn` returns false. (any thread)
+ */
+void calls_registrations(struct calls *c, bool (*fn)(void *arg, const struct reg_aor *aor), void *arg);
 
 #endif

@@ -13,7 +13,12 @@
 
 /* From a receiving thread to ours. */
 struct calls_message {
-    struct track_event event;
+    union {
+        struct track_event event;
+        struct reg_event registration;
+    };
+    uint64_t seq;
+    bool registers; /* it is of a registration */
     int64_t now_us; /* the clock of its source */
     uint8_t source; /* enum record_source */
 };                  /* texts follow, packed */
@@ -51,6 +56,7 @@ struct calls {
     pthread_mutex_t walk_lock; /* one walk, or seal, at a time; before `lock` */
     pthread_mutex_t lock;      /* of what follows, and of the store's writer */
     struct tracker *of[CALLS_SOURCES];
+    struct registrar *registrars[CALLS_SOURCES];
     unsigned source; /* of the tracker at work, for those that it hands out */
     struct calls_walk walk;
     struct calls_row *ended, **ended_end;
@@ -67,6 +73,18 @@ struct calls {
 /* Under the lock. */
 void calls_append(struct calls *c, const struct record *record);
 void calls_append_ended(struct calls *c);
+
+/*
+ * registrations.c: what is followed by the same thread, in the same way. All but the first under the lock; but those of
+ * an import know no AoRs, which are of now.
+ */
+bool registrations_prepare(struct calls *c, struct calls_lane *lane, const struct record *record);
+bool registrations_open(struct calls *c, unsigned source); /* false: no memory, or limits out of range */
+void registrations_free(struct calls *c);
+void registrations_take(struct calls *c, const struct calls_message *m, const uint8_t *octets, size_t len);
+void registrations_tick(struct calls *c);
+bool registrations_imports(const struct calls *c); /* are some open? */
+void registrations_figures(const struct calls *c, struct reg_stats *ret);
 
 /* store_live.walk */
 int calls_look(void *calls, int (*row)(void *arg, const struct record *record), int (*done)(void *arg), void *arg);

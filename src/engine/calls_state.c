@@ -3,6 +3,7 @@
  *
  *     0 magic "hccalls1"   8 seed   16 number of writers (4)   20 last event of each (8 each)
  *     then of network and import the octets of the tracker in pieces: length (4), octets; the last one has length 0
+ *     then the same of the registrars; older files end before them
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -78,6 +79,11 @@ static int keep(void *arg, store_write_fn *write, void *to)
             k->rc = -ENOMEM;
         put(k, end, sizeof(end));
     }
+    for (unsigned i = 0; i < CALLS_SOURCES && k->rc == 0; i++) {
+        if (!registrar_save_to(c->registrars[i], put_piece, k) && k->rc == 0)
+            k->rc = -ENOMEM;
+        put(k, end, sizeof(end));
+    }
     if (k->rc == 0) {
         c->changed = false;
         c->state_octets = k->octets;
@@ -136,6 +142,20 @@ static const uint8_t *join(struct buf *b, size_t *at, size_t *ret_len)
     return b->ptr + start;
 }
 
+static int load_registrars(struct calls *c, struct buf *b, size_t at, struct errmsg *err)
+{
+    int rc = 0;
+    for (unsigned i = 0; i < CALLS_SOURCES && rc == 0 && at < b->len; i++) {
+        size_t len = 0;
+        const uint8_t *p = join(b, &at, &len);
+        if (p == NULL)
+            return (void)errmsg_set(err, "damaged"), -EINVAL;
+        c->source = i;
+        rc = registrar_load(c->registrars[i], p, len, err);
+    }
+    return rc;
+}
+
 static int load_trackers(struct calls *c, struct buf *b, size_t at, struct errmsg *err)
 {
     int rc = 0;
@@ -147,16 +167,17 @@ static int load_trackers(struct calls *c, struct buf *b, size_t at, struct errms
         c->source = i;
         rc = tracker_load(c->of[i], p, len, err);
     }
-    return rc;
+    return rc == 0 ? load_registrars(c, b, at, err) : rc;
 }
 
 /* What was loaded before something turned out to be damaged is of no use. */
 static int begin_anew(struct calls *c)
 {
+    registrations_free(c);
     for (unsigned i = 0; i < CALLS_SOURCES; i++) {
         tracker_free(c->of[i]);
         c->of[i] = tracker_new(&c->o.track);
-        if (c->of[i] == NULL)
+        if (c->of[i] == NULL || !registrations_open(c, i))
             return -ENOMEM;
     }
     return 0;
@@ -196,6 +217,6 @@ int calls_load(struct calls *c, struct errmsg *err)
     buf_free(&b);
     if (rc == 0 || rc == -ENOENT)
         return 0;
-    (void)errmsg_set(err, "calls that ran are lost, what comes of them begins anew: %s", why.text);
+    (void)errmsg_set(err, "calls that ran and registrations are lost, what comes of them begins anew: %s", why.text);
     return begin_anew(c) == 0 ? rc : -ENOMEM;
 }

@@ -114,6 +114,7 @@ static int open_calls(struct engine *e, struct errmsg *err)
     const struct calls_options o = { .store = e->store,
                                      .writers = e->o.writers,
                                      .track = *e->o.track,
+                                     .registrar = e->o.registrar,
                                      .legs = e->o.legs,
                                      .no_thread = e->o.no_threads };
     int rc = calls_open(&e->calls, &o, err);
@@ -296,10 +297,17 @@ static void call_figures(struct engine *e, struct engine_figures *ret)
     calls_figures(e->calls, &f);
     ret->tracks = true;
     ret->calls = f.track;
+    ret->registrations = f.registrations;
     ret->call_waits = f.waits;
     ret->calls_not_kept = f.not_kept;
     ret->calls_octets = f.state_octets;
     ret->calls_cpu_us = f.cpu_us;
+}
+
+void engine_registrations(struct engine *e, bool (*fn)(void *arg, const struct reg_aor *aor), void *arg)
+{
+    if (e->calls != NULL)
+        calls_registrations(e->calls, fn, arg);
 }
 
 void engine_figures(struct engine *e, struct engine_figures *ret)

@@ -16,6 +16,7 @@
 #include "record/reader.h"
 #include "record/sink.h"
 #include "store/store.h"
+#include "track/registrar.h"
 #include "track/track.h"
 #include "wal/wal.h"
 
@@ -40,6 +41,7 @@ struct engine_options {
     struct record_options record;
     const struct track_options *track; /* limits of calls; on_call is ignored. NULL: calls are not tracked. With them
                                           the store has to be opened with one more writer, engine_store_writers() */
+    struct reg_options registrar;      /* limits of registrations, which are followed as calls are */
     const struct track_legs *legs;     /* which headers name other legs; NULL: record_leg_headers */
 
     /* What may want to be logged: failures and recoveries of sealing, losses found at replay. Any thread; short. */
@@ -103,13 +105,17 @@ struct engine_figures {
     uint64_t cpu_us[2];       /* CPU time of the sealing and the tending thread */
     struct errmsg seal_error; /* of the last failure; empty after a success */
 
-    bool tracks;              /* calls: else what follows is 0 */
-    struct track_stats calls; /* those of imports included */
-    uint64_t call_waits;      /* times that a receiving thread waited for calls to be taken */
-    uint64_t calls_not_kept;  /* rows of calls that memory could not take */
-    uint64_t calls_octets;    /* that the last seal kept of live calls */
+    bool tracks;                    /* calls: else what follows is 0 */
+    struct track_stats calls;       /* those of imports included */
+    struct reg_stats registrations; /* AoRs: of what came by the network; attempts: of imports, too */
+    uint64_t call_waits;            /* times that a receiving thread waited for calls to be taken */
+    uint64_t calls_not_kept;        /* rows of calls that memory could not take */
+    uint64_t calls_octets;          /* that the last seal kept of live calls */
     uint64_t calls_cpu_us;
 };
 void engine_figures(struct engine *e, struct engine_figures *ret);
+
+/* calls_registrations(): every AoR that is known; none without calls. (any thread) */
+void engine_registrations(struct engine *e, bool (*fn)(void *arg, const struct reg_aor *aor), void *arg);
 
 #endif

@@ -10,7 +10,7 @@ static const struct filter_field fields[] = {
     /* who and which call */
     { "callid", "call-id call_id cid", FILTER_TEXT, 0, "call_id", "Call-ID" },
     { "from", "caller", FILTER_URI, 0, "from_user from_host", "From" },
-    { "to", "callee", FILTER_URI, 0, "to_user to_host", "To" },
+    { "to", "callee aor", FILTER_URI, 0, "to_user to_host", "To; of a registration its address of record" },
     { "ruri", "uri request-uri", FILTER_URI, 0, "ruri_user ruri_host", "Request-URI" },
     { "contact", "", FILTER_URI, 0, "contact_user contact_host", "Contact" },
     { "pai", "asserted", FILTER_URI, 0, "pai_user pai_host", "P-Asserted-Identity" },
@@ -51,17 +51,21 @@ static const struct filter_field fields[] = {
     /* calls; most of the above go for them too */
     { "state", "", FILTER_WORD, 0, "state",
       "of a call: calling, ringing, early, answered, held; completed, cancelled, rejected, failed, \"timed out\", "
-      "incomplete" },
+      "incomplete; of a registration: registered, unregistered, queried, challenged, refused, \"timed out\", incomplete" },
     { "duration", "talk talktime", FILTER_SPAN, 0, "talk_ms", "of a call: from the answer to the end" },
     { "pdd", "", FILTER_SPAN, 0, "pdd_ms", "of a call: post dial delay" },
     { "ring", "ringtime", FILTER_SPAN, 0, "ring_ms", "of a call: how long it rang" },
     { "hangup", "", FILTER_WORD, 0, "hangup", "of a call: who ended it, caller or callee" },
     { "flag", "flags", FILTER_LIST, ',', "call_flags", "of a call: something remarkable, as docs/calls.md names it" },
     { "codec", "", FILTER_WORD, 0, "codec", "of a call: the codec chosen" },
-    { "retrans", "retransmissions", FILTER_COUNT, 0, "retransmissions", "of a call: messages sent again" },
+    { "retrans", "retransmissions", FILTER_COUNT, 0, "retransmissions", "of a call or registration: messages sent again" },
     { "reinvites", "", FILTER_COUNT, 0, "reinvites", "of a call: re-INVITEs" },
     { "hops", "", FILTER_COUNT, 0, "hops", "of a call: places that sent its INVITE on" },
-    { "messages", "", FILTER_COUNT, 0, "messages", "of a call: how many there are" },
+    { "messages", "", FILTER_COUNT, 0, "messages", "of a call or registration: how many there are" },
+    { "binding", "", FILTER_WORD, 0, "binding", "of a registration: new, refresh, remove, query" },
+    { "answer", "answertime", FILTER_SPAN, 0, "answer_ms", "of a registration: time to the final answer" },
+    { "authrounds", "auth-rounds auth_rounds", FILTER_COUNT, 0, "auth_rounds",
+      "of a call or registration: challenges that were answered" },
     /* the packet and who captured it */
     { "ts", "time", FILTER_TIME, 0, "ts", "when the message was on the wire" },
     { "src", "source srcip src_ip", FILTER_ADDR, 0, "src_addr src_ip src_port", "source of the packet" },

@@ -192,7 +192,7 @@ int value_type(const struct value *v, struct filter_node **ret, struct hep_slice
         return value_no_memory(v);
     const char *text = (const char *)ret_text->ptr;
     int table = record_table_by_name(text, ret_text->len);
-    if ((table >= 0 && table != RECORD_CALL) || is_star(*ret_text)) {
+    if ((table >= 0 && (RECORD_TABLES_MESSAGES >> table & 1) != 0) || is_star(*ret_text)) {
         *ret = type_leaf(v, table, all);
         return *ret != NULL ? 0 : -1;
     }

@@ -18,6 +18,11 @@
     "ts,state,from_user,to_user,ruri_user,status,reason,q850_cause,hangup,pdd_ms,ring_ms,talk_ms,codec,src_ip,src_"    \
     "port,dst_ip,dst_port,caller_agent,callee_agent,call_flags,messages,retransmissions,call_id,call_uid"
 
+/* The same of attempts to register. */
+#define ROW_CSV_ATTEMPTS                                                                                               \
+    "ts,state,binding,to_user,to_host,contact,status,reason,expires_asked,expires,auth_rounds,answer_ms,src_ip,src_"   \
+    "port,dst_ip,dst_port,user_agent,auth_user,messages,retransmissions,call_id,call_uid"
+
 struct row_csv_column {
     char title[32];
     int column[RECORD_TABLES]; /* number in each table; -1: it has none of that name */

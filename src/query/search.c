@@ -135,14 +135,24 @@ static int find(struct search *s, const struct search_options *o, struct errmsg 
     return rc;
 }
 
+/* 0 messages, 1 calls, 2 registrations: the first of these that the set has. */
+static unsigned kind_of(unsigned tables)
+{
+    return (tables & RECORD_TABLES_MESSAGES) != 0 ? 0 : (tables & RECORD_TABLES_CALLS) != 0 ? 1 : 2;
+}
+
 const char *search_misplaced(const struct filter *filter, unsigned tables)
 {
+#define MISPLACED(what, of) "only " what " can match that: it asks for what " of " do not have"
+    static const char *const texts[3][3] = {
+        { "", MISPLACED("calls", "messages"), MISPLACED("registrations", "messages") },
+        { MISPLACED("messages", "calls"), "", MISPLACED("registrations", "calls") },
+        { MISPLACED("messages", "registrations"), MISPLACED("calls", "registrations"), "" },
+    };
+#undef MISPLACED
     unsigned can = filter != NULL ? filter_tables(filter) : 0;
     tables = tables == 0 ? RECORD_TABLES_MESSAGES : tables;
-    if (can == 0 || (can & tables) != 0)
-        return NULL;
-    return tables == RECORD_TABLES_CALLS ? "only messages can match that: it asks for what calls do not have"
-                                         : "only calls can match that: it asks for what messages do not have";
+    return can == 0 || (can & tables) != 0 ? NULL : texts[kind_of(tables)][kind_of(can)];
 }
 
 int search_open(struct search **ret, struct store *store, const struct search_options *options, struct errmsg *err)

@@ -150,7 +150,8 @@ static struct hep_slice text(const char *s)
 /* memset() and a few fields: a struct of this size assigned as a whole costs more. */
 void record_clear(struct record *ret, enum record_table table)
 {
-    memset(ret, 0, table == RECORD_CALL ? sizeof(*ret) : offsetof(struct record, state));
+    bool message = (RECORD_TABLES_MESSAGES >> table & 1) != 0;
+    memset(ret, 0, message ? offsetof(struct record, state) : sizeof(*ret));
     ret->table = table;
     ret->ts_sent = RECORD_NO_TIME;
 #define CLEAR_TIME(name)
@@ -168,8 +169,9 @@ void record_clear(struct record *ret, enum record_table table)
     RECORD_KIND_COLUMNS(CLEAR)
 #undef CLEAR_TIME
 #define CLEAR_TIME(name) ret->name = RECORD_NO_TIME;
-    if (table == RECORD_CALL) {
+    if (!message) {
         RECORD_CALL_OWN_COLUMNS(CLEAR)
+        RECORD_REGISTRATION_OWN_COLUMNS(CLEAR)
     }
 }
 

@@ -44,7 +44,7 @@ int record_read_hep(struct record_reader *r, const struct sink_frame *frame, str
  */
 void record_finish_hep(struct record_reader *r, const struct sink_frame *frame, struct hep_msg *msg);
 
-/* An empty row: every column that can be absent is. Of the columns of calls only for RECORD_CALL. */
+/* An empty row: every column that can be absent is. Of columns that messages have not, only for other tables. */
 void record_clear(struct record *ret, enum record_table table);
 
 /* Makes the row of a message. seq stays 0. Never fails: what cannot be parsed is stored with parse_error. */

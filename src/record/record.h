@@ -39,7 +39,8 @@ struct record {
     RECORD_SIP_COLUMNS(RECORD_MEMBER)
     RECORD_KIND_COLUMNS(RECORD_MEMBER)
     struct record_sdp sdp;
-    RECORD_CALL_OWN_COLUMNS(RECORD_MEMBER) /* last: rows of messages leave them as they are */
+    RECORD_CALL_OWN_COLUMNS(RECORD_MEMBER) /* from here on: rows of messages leave them as they are */
+    RECORD_REGISTRATION_OWN_COLUMNS(RECORD_MEMBER)
 };
 
 /*

@@ -60,7 +60,7 @@ int record_column_by_name(enum record_table table, const char *name, size_t len)
 
 bool record_column_empty(enum record_table table, unsigned column)
 {
-    if (table != RECORD_CALL)
+    if ((RECORD_TABLES_MESSAGES >> table & 1) != 0)
         return false;
     switch (column) {
     case RECORD_COL_ts_sent:

@@ -19,13 +19,14 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum record_table { RECORD_SIP, RECORD_MEDIA, RECORD_LOG, RECORD_OTHER, RECORD_CALL };
-#define RECORD_TABLES 5
+enum record_table { RECORD_SIP, RECORD_MEDIA, RECORD_LOG, RECORD_OTHER, RECORD_CALL, RECORD_REGISTRATION };
+#define RECORD_TABLES 6
 
 /* Sets of tables: bits 1 << enum record_table. What was received, and what was made of it. */
-#define RECORD_TABLES_ALL      ((1u << RECORD_TABLES) - 1)
-#define RECORD_TABLES_MESSAGES ((1u << RECORD_CALL) - 1)
-#define RECORD_TABLES_CALLS    (1u << RECORD_CALL)
+#define RECORD_TABLES_ALL           ((1u << RECORD_TABLES) - 1)
+#define RECORD_TABLES_MESSAGES      ((1u << RECORD_CALL) - 1)
+#define RECORD_TABLES_CALLS         (1u << RECORD_CALL)
+#define RECORD_TABLES_REGISTRATIONS (1u << RECORD_REGISTRATION)
 
 enum record_kind {
     RECORD_TIME,     /* int64_t, microseconds since 1970 UTC. RECORD_NO_TIME is NULL */
@@ -192,12 +193,47 @@ enum { RECORD_BLOOM = 1 << 0, RECORD_NOCASE = 1 << 1 };
 
 #define RECORD_CALL_COLUMNS(X) RECORD_CALL_SHARED_COLUMNS(X) RECORD_CALL_OWN_COLUMNS(X)
 
+/* Of an attempt to register (docs/registrations.md), what messages and calls have too: the same members. */
+#define RECORD_REGISTRATION_SHARED_COLUMNS(X) \
+    X(call_id,         TEXT,     RECORD_BLOOM) \
+    X(from_user,       TEXT,     RECORD_BLOOM) /* who registers */ \
+    X(from_host,       TEXT,     RECORD_NOCASE) \
+    X(to_user,         TEXT,     RECORD_BLOOM) /* the address of record */ \
+    X(to_host,         TEXT,     RECORD_NOCASE) \
+    X(contact_user,    TEXT,     0)    /* of the first contact */ \
+    X(contact_host,    TEXT,     RECORD_NOCASE) \
+    X(user_agent,      TEXT,     RECORD_NOCASE) \
+    X(auth_user,       TEXT,     0) \
+    X(cseq,            OPTIONAL, 0)    /* of the last request */ \
+    X(status,          OPTIONAL, 0)    /* final response */ \
+    X(reason,          TEXT,     RECORD_NOCASE) \
+    X(expires,         OPTIONAL, 0)    /* seconds granted */ \
+    X(state,           TEXT,     0)    /* enum reg_result in words */ \
+    X(answered,        TIME,     0)    /* final response */ \
+    X(last,            TIME,     0)    /* message */ \
+    X(messages,        NUMBER,   0) \
+    X(seen_again,      NUMBER,   0) \
+    X(retransmissions, NUMBER,   0) \
+    X(auth_rounds,     NUMBER,   0) \
+    X(taps,            NUMBER,   0)
+
+#define RECORD_REGISTRATION_OWN_COLUMNS(X) \
+    X(binding,         TEXT,     0)    /* enum reg_binding in words */ \
+    X(contact,         TEXT,     0)    /* the first one: its URI without parameters; "*" */ \
+    X(contacts,        NUMBER,   0) \
+    X(expires_asked,   OPTIONAL, 0)    /* seconds */ \
+    X(expires_min,     OPTIONAL, 0)    /* Min-Expires of a 423 */ \
+    X(answer_ms,       OPTIONAL, 0)    /* from the first request to the final response */
+
+#define RECORD_REGISTRATION_COLUMNS(X) RECORD_REGISTRATION_SHARED_COLUMNS(X) RECORD_REGISTRATION_OWN_COLUMNS(X)
+
 #define RECORD_TABLE_LIST(X) \
-    X(RECORD_SIP,   "sip",   RECORD_SIP_COLUMNS) \
-    X(RECORD_MEDIA, "media", RECORD_KIND_COLUMNS) \
-    X(RECORD_LOG,   "log",   RECORD_KIND_COLUMNS) \
-    X(RECORD_OTHER, "other", RECORD_KIND_COLUMNS) \
-    X(RECORD_CALL,  "call",  RECORD_CALL_COLUMNS)
+    X(RECORD_SIP,          "sip",          RECORD_SIP_COLUMNS) \
+    X(RECORD_MEDIA,        "media",        RECORD_KIND_COLUMNS) \
+    X(RECORD_LOG,          "log",          RECORD_KIND_COLUMNS) \
+    X(RECORD_OTHER,        "other",        RECORD_KIND_COLUMNS) \
+    X(RECORD_CALL,         "call",         RECORD_CALL_COLUMNS) \
+    X(RECORD_REGISTRATION, "registration", RECORD_REGISTRATION_COLUMNS)
 
 /* Bits of the column `flags`: X(ID, bit, name) */
 #define RECORD_FLAGS(X) \
@@ -246,6 +282,14 @@ enum record_call_column {
     RECORD_CALL_COLUMNS(RECORD_COLUMN_ENUM)
 #undef RECORD_COLUMN_ENUM
         RECORD_CALL_COUNT
+};
+
+enum record_registration_column {
+    RECORD_REGISTRATION_BEFORE = RECORD_COMMON_COUNT - 1,
+#define RECORD_COLUMN_ENUM(name, kind, options) RECORD_REGISTRATION_COL_##name,
+    RECORD_REGISTRATION_COLUMNS(RECORD_COLUMN_ENUM)
+#undef RECORD_COLUMN_ENUM
+        RECORD_REGISTRATION_COUNT
 };
 
 #define RECORD_COLUMNS_MAX (RECORD_CALL_COUNT > (int)RECORD_SIP_COUNT ? RECORD_CALL_COUNT : (int)RECORD_SIP_COUNT)

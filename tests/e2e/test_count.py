@@ -139,9 +139,10 @@ class CountCase(lib.Case):
         self.assertEqual((told["values"], told["found"]), ([{"value": "+49300", "count": 1}], 3))
         names = {f["name"]: f for f in server.get("/api/v1/fields").json["fields"]}
         self.assertIn("useragent", names["ua"]["aliases"])
+        paths = {"messages": "search", "calls": "calls", "registrations": "registrations/attempts"}
         for field in names.values():
             q = urllib.parse.quote(field["example"])
-            answer = http(f"{server.url}/api/v1/search?limit=0&q={q}")
+            answer = http(f"{server.url}/api/v1/{paths[field['of'][0]]}?limit=0&q={q}")
             self.assertEqual(answer.status, 200, field)
 
     # ------------------------------------------------------------------------------------------------- senders

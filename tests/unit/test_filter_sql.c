@@ -223,7 +223,14 @@ static void test_room(void **state)
 static void test_table_sets(void **state)
 {
     (void)state;
-    enum { SIP = 1 << RECORD_SIP, MEDIA = 1 << RECORD_MEDIA, LOG = 1 << RECORD_LOG, OTHER = 1 << RECORD_OTHER, CALL = 1 << RECORD_CALL };
+    enum {
+        SIP = 1 << RECORD_SIP,
+        MEDIA = 1 << RECORD_MEDIA,
+        LOG = 1 << RECORD_LOG,
+        OTHER = 1 << RECORD_OTHER,
+        CALL = 1 << RECORD_CALL,
+        REGISTRATION = 1 << RECORD_REGISTRATION
+    };
     static const struct {
         const char *text;
         unsigned tables;
@@ -232,10 +239,13 @@ static void test_table_sets(void **state)
         { "ts:>1", RECORD_TABLES_ALL },
         { "corr:x", RECORD_TABLES_MESSAGES },
         { "type:*", RECORD_TABLES_MESSAGES },
-        { "callid:x", SIP | CALL },
-        { "callid:x OR type:log", SIP | LOG | CALL },
+        { "callid:x", SIP | CALL | REGISTRATION },
+        { "callid:x OR type:log", SIP | LOG | CALL | REGISTRATION },
         { "method:x", SIP },
-        { "state:x", CALL },
+        { "state:x", CALL | REGISTRATION },
+        { "pdd:>1s", CALL },
+        { "binding:new", REGISTRATION },
+        { "aor:x", SIP | CALL | REGISTRATION },
         { "type:rtcp", MEDIA },
         { "type:5", MEDIA },
         { "type:media", MEDIA },

@@ -68,7 +68,12 @@ static void check_columns(const struct pq_column *columns, size_t count, enum re
 static size_t read_docs(const char *text, enum record_table table)
 {
     size_t n = section(text, "Every table", lines);
-    return n + section(text, table == RECORD_SIP ? "sip" : table == RECORD_CALL ? "call" : "media, log, other", lines + n);
+    return n + section(text,
+                       table == RECORD_SIP            ? "sip"
+                       : table == RECORD_CALL         ? "call"
+                       : table == RECORD_REGISTRATION ? "registration"
+                                                      : "media, log, other",
+                       lines + n);
 }
 
 static void test_schema(void **state)
