@@ -141,13 +141,16 @@ bool serve_ready(void *arg)
 
 /* ------------------------------------------------------------------------------------------------ metrics */
 
+/* Where a member is; of another type than those of 64 bits it does not compile. */
+#define MEMBER(type, member)                                                                                           \
+    (offsetof(struct type, member) + 0 * sizeof(char[sizeof(((struct type *)0)->member) == sizeof(uint64_t) ? 1 : -1]))
 #define ROW(type, member, kind, name, help)                                                                            \
     {                                                                                                                  \
-        name, METRICS_##kind, help, offsetof(struct type, member), false                                               \
+        name, METRICS_##kind, help, MEMBER(type, member), false                                                        \
     }
 #define ROW_US(type, member, kind, name, help)                                                                         \
     {                                                                                                                  \
-        name, METRICS_##kind, help, offsetof(struct type, member), true                                                \
+        name, METRICS_##kind, help, MEMBER(type, member), true                                                         \
     }
 
 static const struct metrics_row ingest_rows[] = {
@@ -233,7 +236,7 @@ static void metrics_of_listener(void *arg, const struct ingest_listener *l)
 }
 
 static const struct metrics_row call_rows[] = {
-    ROW(engine_figures, calls.live, GAUGE, "calls_live", "calls that run"),
+    ROW(engine_figures, calls_live, GAUGE, "calls_live", "calls that run"),
     ROW(engine_figures, calls.calls, COUNTER, "calls_total", "calls that began"),
     ROW(engine_figures, calls.ended, COUNTER, "calls_ended_total", "calls that are over"),
     ROW(engine_figures, calls.evicted, COUNTER, "calls_evicted_total", "calls written out early for want of room"),

@@ -297,6 +297,7 @@ static void call_figures(struct engine *e, struct engine_figures *ret)
     calls_figures(e->calls, &f);
     ret->tracks = true;
     ret->calls = f.track;
+    ret->calls_live = f.track.live;
     ret->registrations = f.registrations;
     ret->call_waits = f.waits;
     ret->calls_not_kept = f.not_kept;

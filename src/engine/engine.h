@@ -105,7 +105,8 @@ struct engine_figures {
     uint64_t cpu_us[2];       /* CPU time of the sealing and the tending thread */
     struct errmsg seal_error; /* of the last failure; empty after a success */
 
-    bool tracks;                    /* calls: else what follows is 0 */
+    bool tracks; /* calls: else what follows is 0 */
+    uint64_t calls_live;
     struct track_stats calls;       /* those of imports included */
     struct reg_stats registrations; /* AoRs: of what came by the network; attempts: of imports, too */
     uint64_t call_waits;            /* times that a receiving thread waited for calls to be taken */

@@ -193,6 +193,24 @@ class Demo(RegistrationsCase):
         states = self.states(server)
         self.assertEqual(set(states), {f"{r['to_user']}@{r['to_host']}" for r in rows})
 
+    def test_expired(self) -> None:
+        """By the clock, without a message."""
+        server = self.server()
+        alice, bob = Phone("alice"), Phone("bob")
+        server.send([*alice.registers(1), *bob.registers()])
+        lib.wait_for(lambda: self.states(server) == {"alice@example.com": "expired", "bob@example.com": "registered"},
+                     "one that expires")
+        binding = server.get("/api/v1/registrations", aor="alice").json["registrations"][0]["bindings"][0]
+        self.assertFalse(binding["holds"])
+        lib.wait_for(lambda: server.metric('hepcat_registrations{state="expired"}') == 1, "metric of a state")
+
+    def test_calls_are_counted_apart(self) -> None:
+        server = self.server()
+        self.assertEqual(lib.run("demo", "--fast", "--start", "now", "--count", "30", "--mix", "answered", "--to",
+                                 server.to("tcp"), "-q").code, 0)
+        lib.wait_for(lambda: server.metric("hepcat_calls_live") == 30, "30 calls")
+        self.assertEqual(server.metric("hepcat_registration_messages_total"), 0)
+
     def test_import(self) -> None:
         """A capture gives attempts, and no states: it is of the past."""
         raw = self.file("old.hep", lib.run("demo", "--fast", "--count", "10", "--mix", "register,unregister", "--raw",
