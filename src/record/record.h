@@ -33,6 +33,7 @@ struct record_sdp {
     } media[RECORD_SDP_MEDIA_MAX];
 };
 
+/* In the order of the columns. NOLINTNEXTLINE(clang-analyzer-optin.performance.Padding) */
 struct record {
     enum record_table table;
     RECORD_COMMON_COLUMNS(RECORD_MEMBER)

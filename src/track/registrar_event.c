@@ -92,9 +92,9 @@ static uint16_t tap_of(const struct record *r, uint64_t seed)
 
 static uint8_t transport_of(struct hep_slice proto)
 {
-    for (uint8_t i = 0; i < TRACK_TRANSPORT_OTHER; i++)
-        if (text_is(proto, track_transport_name(i)))
-            return i;
+    for (unsigned i = 0; i < TRACK_TRANSPORT_OTHER; i++)
+        if (text_is(proto, track_transport_name((enum track_transport)i)))
+            return (uint8_t)i;
     return TRACK_TRANSPORT_OTHER;
 }
 
