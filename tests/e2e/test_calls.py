@@ -1,0 +1,234 @@
+#!/usr/bin/env python3
+"""Calls of a real server: what messages become, live and over, in memory and in files, across restarts."""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+
+import lib
+from serve_lib import Server
+
+
+def sip(call: str, line: str, cseq: str, *, from_user: str = "alice", to_user: str = "bob", to_tag: bool = True,
+        body: str = "", extra: str = "") -> str:
+    kind = "Content-Type: application/sdp\r\n" if body else ""
+    return (f"{line}\r\nVia: SIP/2.0/UDP 10.0.0.1:5060;branch=z9hG4bK-{call}-{cseq.replace(' ', '')}\r\n"
+            f"From: <sip:{from_user}@example.org>;tag=f-{call}\r\n"
+            f"To: <sip:{to_user}@example.org>{';tag=t-' + call if to_tag else ''}\r\n"
+            f"Call-ID: {call}\r\nCSeq: {cseq}\r\n{extra}{kind}Content-Length: {len(body)}\r\n\r\n{body}")
+
+
+SDP = ("v=0\r\no=- 1 1 IN IP4 10.0.0.1\r\ns=-\r\nc=IN IP4 10.0.0.1\r\nt=0 0\r\nm=audio 4000 RTP/AVP 0 8\r\n"
+       "a=rtpmap:0 PCMU/8000\r\na=rtpmap:8 PCMA/8000\r\n")
+REQUEST, RESPONSE = ("10.0.0.1", "10.0.0.2"), ("10.0.0.2", "10.0.0.1")
+
+
+class Script:
+    """Messages of one call, at seconds before now."""
+
+    def __init__(self, call: str, begin: float):
+        self.call, self.begin, self.messages = call, begin, []
+
+    def add(self, at: float, line: str, cseq: str, way: tuple[str, str] | None = None, **more) -> Script:
+        way = way or (RESPONSE if line.startswith("SIP/2.0") else REQUEST)
+        when = self.begin + at
+        self.messages.append(lib.message(payload=sip(self.call, line, cseq, **more), srcIp=way[0], dstIp=way[1],
+                                         timeSeconds=int(when), timeUseconds=int(when % 1 * 1e6)))
+        return self
+
+    def answered(self, talk: float, hangup: str = "caller", status: int = 0) -> "Script":
+        self.add(0, "INVITE sip:bob@example.org SIP/2.0", "1 INVITE", to_tag=False, body=SDP)
+        self.add(0.1, "SIP/2.0 100 Trying", "1 INVITE", to_tag=False)
+        self.add(1.5, "SIP/2.0 180 Ringing", "1 INVITE")
+        self.add(4, "SIP/2.0 200 OK", "1 INVITE", body=SDP)
+        self.add(4.1, "ACK sip:bob@example.org SIP/2.0", "1 ACK")
+        if talk > 0:
+            way = REQUEST if hangup == "caller" else RESPONSE
+            if hangup == "caller":
+                self.add(4 + talk, "BYE sip:bob@example.org SIP/2.0", "2 BYE", way)
+                self.add(4.1 + talk, "SIP/2.0 200 OK", "2 BYE")
+        return self
+
+    def refused(self, status: int, reason: str) -> "Script":
+        self.add(0, "INVITE sip:bob@example.org SIP/2.0", "1 INVITE", to_tag=False, body=SDP)
+        self.add(0.5, f"SIP/2.0 {status} {reason}", "1 INVITE")
+        return self.add(0.6, "ACK sip:bob@example.org SIP/2.0", "1 ACK")
+
+
+class Calls(lib.Case):
+    kept: list[dict]
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.kept = []
+
+    def serve(self, *args: str, data: Path | None = None) -> Server:
+        return self.stack.enter_context(Server(data or self.tmp / "data", *args))
+
+    def calls(self, server: Server, q: str = "", **params) -> list[dict]:
+        params.setdefault("limit", 100000)
+        answer = server.get("/api/v1/calls", q=q, total=1, **params)
+        self.assertEqual(answer.status, 200, answer)
+        self.assertTrue(answer.json["rows_exact"] and answer.json["total_exact"], answer)
+        return answer.json["rows"]
+
+    def ids(self, server: Server, q: str = "", **params) -> set[str]:
+        rows = self.calls(server, q, **params)
+        found = {row["call_id"] for row in rows}
+        self.assertEqual(len(found), len(rows))
+        return found
+
+    def wait_calls(self, server: Server, count: int, q: str = "") -> None:
+        lib.wait_for(lambda: len(self.calls(server, q)) == count, f"{count} calls of {q!r}")
+
+    def some(self, server: Server) -> None:
+        """One of each kind, that ended a while ago or still runs."""
+        begin = time.time() - 300
+        scripts = [Script("done", begin).answered(60), Script("busy", begin).refused(486, "Busy Here"),
+                   Script("gone", begin).refused(404, "Not Found"), Script("talks", begin).answered(0),
+                   Script("rings", time.time() - 2)
+                   .add(0, "INVITE sip:bob@example.org SIP/2.0", "1 INVITE", to_tag=False, body=SDP)
+                   .add(0.5, "SIP/2.0 180 Ringing", "1 INVITE")]
+        server.send([m for s in scripts for m in s.messages])
+        self.wait_calls(server, 5)
+
+    def test_records(self) -> None:
+        server = self.serve()
+        self.some(server)
+        calls = {row["call_id"]: row for row in self.calls(server)}
+        done = calls["done"]
+        for key, value in {"state": "completed", "hangup": "caller", "status": 200, "pdd_ms": 1500, "ring_ms": 2500,
+                           "talk_ms": 60000, "codec": "PCMU", "from_user": "alice", "to_user": "bob", "messages": 7,
+                           "retransmissions": 0, "src_ip": "10.0.0.1", "dst_ip": "10.0.0.2",
+                           "caller_media_ip": "10.0.0.1", "caller_media_port": 4000}.items():
+            self.assertEqual(done[key], value, key)
+        self.assertEqual((calls["busy"]["state"], calls["busy"]["status"]), ("rejected", 486))
+        self.assertEqual((calls["gone"]["state"], calls["gone"]["reason"]), ("failed", "Not Found"))
+        self.assertEqual(calls["rings"]["state"], "ringing")
+        self.assertEqual(calls["talks"]["state"], "answered")
+        self.assertGreater(calls["talks"]["talk_ms"], 290000)
+
+    def test_filters(self) -> None:
+        server = self.serve()
+        self.some(server)
+        for q, expect in (("state:completed", "done"), ("state:rejected,failed", "busy gone"), ("duration:60s", "done"),
+                          ("duration:>=1m", "done talks"), ("pdd:>1s pdd:<2s", "done talks"), ("status:486", "busy"),
+                          ("hangup:caller", "done"), ("codec:pcmu", "done talks"), ("NOT codec:?", "busy gone rings"),
+                          ("from:alice callid:b*", "busy"), ("ip:10.0.0.2 state:ringing", "rings"),
+                          ("messages:>6", "done"), ("ua:?", ""), ("flag:no-ack", "")):
+            with self.subTest(q):
+                self.assertEqual(self.ids(server, q), set(expect.split()))
+        answer = server.get("/api/v1/calls", q="method:INVITE")
+        self.assertEqual(answer.status, 400)
+        self.assertIn("only messages", answer.json["detail"])
+        self.assertEqual(server.get("/api/v1/search", q="state:completed").status, 400)
+        self.assertEqual(server.total(), 20)
+
+    def test_counts_and_values(self) -> None:
+        server = self.serve()
+        self.some(server)
+        counts = server.get("/api/v1/counts", of="calls", by="state").json
+        self.assertEqual({s["value"]: s["total"] for s in counts["series"]},
+                         {"completed": 1, "rejected": 1, "failed": 1, "answered": 1, "ringing": 1})
+        self.assertEqual(counts["total"], 5)
+        values = server.get("/api/v1/values", of="calls", field="state", prefix="f").json["values"]
+        self.assertEqual(values, [{"value": "failed", "count": 1}])
+
+    def test_commands(self) -> None:
+        server = self.serve()
+        self.some(server)
+        done = lib.run("calls", "state:completed", "--server", server.url, "--format", "json")
+        self.assertEqual([json.loads(line)["call_id"] for line in done.out.splitlines()], ["done"], done)
+        table = lib.run("calls", "--server", server.url, "--format", "table").out.decode()
+        self.assertIn("rejected 486 Busy Here", table)
+        self.assertIn("1:00", table)
+        csv = lib.run("calls", "--server", server.url, "--format", "csv", "--columns", "call_id,state").out.decode()
+        self.assertIn("done,completed", csv)
+        self.assertEqual(lib.run("calls", "state:held", "--server", server.url).code, 1)
+        self.assertEqual(lib.run("calls", "method:INVITE", "--server", server.url).code, 2)
+        self.assertEqual(lib.run("calls", "--count", "--server", server.url).out.strip(), b"5")
+        self.assertIn(b"completed", lib.run("count", "--calls", "--by", "state", "--server", server.url,
+                                            "--format", "json").out)
+
+    def test_over_and_in_files(self) -> None:
+        """A call that is over for as long as calls.linger says is a row, in memory and then in a file."""
+        config = self.file("c.yaml", "calls:\n  linger: 1s\nseal:\n  interval: 1s\n")
+        server = self.serve("--config", config)
+        self.some(server)
+        lib.wait_for(lambda: any("/call/" in str(f) for f in server.files()), "a file of calls", 60)
+        lib.wait_for(lambda: server.metric("hepcat_calls_live") == 2, "calls that are over")
+        self.assertEqual(self.ids(server), {"done", "busy", "gone", "talks", "rings"})
+        lib.wait_for(lambda: lib.run("calls", "--data", str(server.data), "--count").out.strip() == b"3", "sealed calls")
+        self.assertEqual(lib.run("calls", "method:x", "--data", str(server.data)).code, 2)
+        self.assertEqual(self.ids(server, "state:completed"), {"done"})
+
+    def test_restarts(self) -> None:
+        """Killed or ended, with a seal before it or not: calls go on where they were."""
+        server = self.serve("--config", self.file("c.yaml", "seal:\n  interval: 2s\n"))
+        begin = time.time() - 20
+        script = Script("long", begin).answered(0)
+        for i, message in enumerate(script.messages):
+            server.send([message])
+            server.wait_total(i + 1)
+            lib.wait_for(lambda n=i + 1: [row["messages"] for row in self.calls(server)] == [n], "the call")
+            before = self.calls(server)
+            if i % 2 == 0:
+                server.kill()
+            else:
+                self.assertEqual(server.stop(), 0, server.err)
+            server = self.serve(data=server.data)
+            after = self.calls(server)
+            for row in before + after:
+                row.pop("received")
+                row.pop("talk_ms", None)
+            self.assertEqual(after, before)
+        self.assertEqual(self.calls(server)[0]["state"], "answered")
+
+    def test_import(self) -> None:
+        """What is imported has its own time, and its calls are over with it."""
+        server = self.serve()
+        long_ago = 1700000000
+        messages = Script("old", long_ago).answered(30).messages + Script("cut", long_ago).answered(0).messages
+        path = self.tmp / "old.hep"
+        done = lib.run("encode", stdin=lib.jsonl(messages))
+        self.assertEqual(done.code, 0, done)
+        path.write_bytes(done.out)
+        data = self.tmp / "imported"
+        done = lib.run("import", "--data", str(data), str(path))
+        self.assertEqual(done.code, 0, done)
+        done = lib.run("calls", "--data", str(data), "--format", "json")
+        calls = {json.loads(line)["call_id"]: json.loads(line) for line in done.out.splitlines()}
+        self.assertEqual({c: row["state"] for c, row in calls.items()}, {"old": "completed", "cut": "incomplete"})
+        self.assertEqual(calls["old"]["talk_ms"], 30000)
+        self.assertTrue(calls["old"]["ts"].startswith("2023-11-14"))
+
+    def test_pages(self) -> None:
+        """Each call once, though calls end and are sealed while somebody turns the pages."""
+        server = self.serve("--config", self.file("c.yaml", "calls:\n  linger: 1s\nseal:\n  interval: 1s\n"))
+        begin = time.time() - 600
+        for i in range(300):
+            script = Script(f"call-{i}", begin + i).answered(1 if i % 2 else 0)
+            server.send(script.messages) if i % 50 == 0 else self.keep(script)
+        server.send(self.kept)
+        self.wait_calls(server, 300)
+        seen: list[str] = []
+        after = None
+        for _ in range(100):
+            params = {"limit": 7, **({"after": after} if after else {})}
+            answer = server.get("/api/v1/calls", **params).json
+            seen += [row["call_id"] for row in answer["rows"]]
+            after = answer["next"]
+            if after is None:
+                break
+            time.sleep(0.05)
+        self.assertEqual(len(seen), 300)
+        self.assertEqual(len(set(seen)), 300)
+
+    def keep(self, script: Script) -> None:
+        self.kept += script.messages
+
+
+if __name__ == "__main__":
+    lib.main()
