@@ -54,6 +54,9 @@ void calls_push(struct calls *c, unsigned writer, uint64_t seq);
  */
 int calls_seal(struct calls *c, struct store_seal *seal, const uint64_t *upto, struct errmsg *err);
 
+/* True if there is something that no seal has kept yet. (any thread) */
+bool calls_changed(struct calls *c);
+
 struct calls_figures {
     struct track_stats track; /* of live and imported calls together */
     struct reg_stats registrations;

@@ -101,14 +101,19 @@ static void wait_for(const struct calls *c, const uint64_t *upto)
             (void)nanosleep(&pause, NULL);
 }
 
+bool calls_changed(struct calls *c)
+{
+    pthread_mutex_lock(&c->lock);
+    bool changed = c->changed;
+    pthread_mutex_unlock(&c->lock);
+    return changed;
+}
+
 int calls_seal(struct calls *c, struct store_seal *seal, const uint64_t *upto, struct errmsg *err)
 {
     struct keeping k = { .c = c, .seal = seal };
     wait_for(c, upto);
-    pthread_mutex_lock(&c->lock);
-    bool changed = c->changed;
-    pthread_mutex_unlock(&c->lock);
-    if (!changed)
+    if (!calls_changed(c))
         return 0;
     int rc = c->o.store->ops->seal_state(c->o.store, seal, keep, &k, err);
     if (rc != 0) {
@@ -215,6 +220,7 @@ int calls_load(struct calls *c, struct errmsg *err)
     else
         (void)errmsg_set(&why, "%s", strerror(-rc));
     buf_free(&b);
+    c->changed = rc != 0; /* the seed is to be kept soon: by it a replay gives calls the same uid */
     if (rc == 0 || rc == -ENOENT)
         return 0;
     (void)errmsg_set(err, "calls that ran and registrations are lost, what comes of them begins anew: %s", why.text);

@@ -244,7 +244,7 @@ int engine_open(struct engine **ret, const struct engine_options *options, struc
         release(e);
         return rc;
     }
-    if (e->replayed > 0)
+    if (e->replayed > 0 || (e->calls != NULL && calls_changed(e->calls)))
         engine_request_seal(e);
     *ret = e;
     return 0;

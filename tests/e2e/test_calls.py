@@ -174,6 +174,7 @@ class Calls(lib.Case):
             server.wait_total(i + 1)
             lib.wait_for(lambda n=i + 1: [row["messages"] for row in self.calls(server)] == [n], "the call")
             before = self.calls(server)
+            lib.wait_for(lambda: server.metric("hepcat_wal_buffered_bytes") == 0, "the log")
             if i % 2 == 0:
                 server.kill()
             else:
