@@ -1,5 +1,6 @@
 #include "engine/call_row.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -138,6 +139,74 @@ static void set_media(const struct call_record *c, struct record *r)
     r->callee_media_port = c->callee_media.port;
 }
 
+/* ------------------------------------------------------------------------------------------------ legs */
+
+static bool is_useful(const struct track_key_value *k)
+{
+    return !k->hub && k->text.len > 0;
+}
+
+/* Whole lines, as many as there is room for; the strongest keys come first. */
+static void put_keys(const struct call_record *c, char *to, size_t room)
+{
+    size_t at = 0;
+    to[0] = '\0';
+    for (size_t i = 0; i < c->key_count; i++) {
+        const struct track_key_value *k = &c->keys[i];
+        const char *kind = track_key_name(k->kind);
+        size_t need = (at > 0) + strlen(kind) + 1 + k->text.len;
+        if (!is_useful(k) || need >= room - at)
+            continue;
+        at += (size_t)snprintf(to + at, room - at, "%s%s %.*s", at > 0 ? "\n" : "", kind, (int)k->text.len,
+                               (const char *)k->text.ptr);
+    }
+}
+
+static void put_likes(unsigned likes, char *to, size_t room)
+{
+    to[0] = '\0';
+    for (unsigned i = 0; i < TRACK_LIKES; i++)
+        if ((likes >> i & 1) != 0)
+            add_word(to, room, track_like_name((enum track_like)i));
+}
+
+static void set_legs(const struct call_record *c, struct call_row_texts *texts, struct record *r)
+{
+    put_keys(c, texts->keys, sizeof(texts->keys));
+    r->keys = text(texts->keys);
+    r->legs = c->legs;
+    if (c->legs > 1) {
+        (void)snprintf(texts->group, sizeof(texts->group), "%016" PRIx64, c->group);
+        r->group_id = text(texts->group);
+        r->joined_by = c->by.kind != TRACK_KEY_NONE ? text(track_key_name(c->by.kind)) : (struct hep_slice){ NULL, 0 };
+        r->joined_value = c->by.text;
+    }
+    if (c->probable == 0)
+        return;
+    (void)snprintf(texts->probable, sizeof(texts->probable), "%016" PRIx64, c->probable);
+    put_likes(c->probable_by, texts->likes, sizeof(texts->likes));
+    r->probable = text(texts->probable);
+    r->probable_score = c->probable_score;
+    r->probable_by = text(texts->likes);
+}
+
+bool call_row_key(const struct call_record *c, size_t key, enum record_source source, int64_t now_us, struct record *r)
+{
+    const struct track_key_value *k = &c->keys[key];
+    if (!is_useful(k))
+        return false;
+    record_clear(r, RECORD_CALL_KEY);
+    r->ts = c->invite != TRACK_NO_TIME ? c->invite : c->first;
+    r->seq = c->first_seq;
+    r->received = now_us;
+    r->call_uid = c->uid;
+    r->source = source;
+    r->call_id = c->texts.of[TRACK_TEXT_CALL_ID];
+    r->key = k->text;
+    r->key_kind = text(track_key_name(k->kind));
+    return true;
+}
+
 static struct hep_slice first_word(const char *words)
 {
     return (struct hep_slice){ (const uint8_t *)words, strcspn(words, ",") };
@@ -165,4 +234,5 @@ void call_row_make(const struct call_record *c, enum record_source source, int64
     set_course(c, source, r);
     set_counts(c, r);
     set_media(c, r);
+    set_legs(c, texts, r);
 }

@@ -7,11 +7,17 @@
 
 /* Room for texts that are put together. */
 struct call_row_texts {
-    char flags[256], signalling[64];
+    char flags[256], signalling[64], likes[128];
+    char group[17], probable[17];
+    char keys[RECORD_TEXT_MAX + 1];
 };
 
 /* Slices point into the call and the texts. `now_us`: when it is written. */
 void call_row_make(const struct call_record *call, enum record_source source, int64_t now_us,
                    struct call_row_texts *texts, struct record *ret);
+
+/* The row of one of its keys in table `call_key`; false if it is of no use to later legs. */
+bool call_row_key(const struct call_record *call, size_t key, enum record_source source, int64_t now_us,
+                  struct record *ret);
 
 #endif

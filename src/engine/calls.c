@@ -76,12 +76,22 @@ static bool keep_ended(struct calls *c, const struct record *r)
     return true;
 }
 
+/* For legs that come later. */
+static void append_keys(struct calls *c, const struct call_record *call)
+{
+    struct record row;
+    for (size_t i = 0; i < call->key_count; i++)
+        if (call_row_key(call, i, c->source, c->now_us, &row))
+            calls_append(c, &row);
+}
+
 static void on_call(void *arg, const struct call_record *call)
 {
     struct calls *c = arg;
     struct calls_walk *w = &c->walk;
     struct call_row_texts texts;
     struct record row;
+    append_keys(c, call);
     call_row_make(call, c->source, c->now_us, &texts, &row);
     if (!w->active) {
         calls_append(c, &row);

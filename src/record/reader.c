@@ -172,6 +172,7 @@ void record_clear(struct record *ret, enum record_table table)
     if (!message) {
         RECORD_CALL_OWN_COLUMNS(CLEAR)
         RECORD_REGISTRATION_OWN_COLUMNS(CLEAR)
+        RECORD_CALL_KEY_OWN_COLUMNS(CLEAR)
     }
 }
 

@@ -42,6 +42,7 @@ struct record {
     struct record_sdp sdp;
     RECORD_CALL_OWN_COLUMNS(RECORD_MEMBER) /* from here on: rows of messages leave them as they are */
     RECORD_REGISTRATION_OWN_COLUMNS(RECORD_MEMBER)
+    RECORD_CALL_KEY_OWN_COLUMNS(RECORD_MEMBER)
 };
 
 /*

@@ -19,14 +19,23 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum record_table { RECORD_SIP, RECORD_MEDIA, RECORD_LOG, RECORD_OTHER, RECORD_CALL, RECORD_REGISTRATION };
-#define RECORD_TABLES 6
+enum record_table {
+    RECORD_SIP,
+    RECORD_MEDIA,
+    RECORD_LOG,
+    RECORD_OTHER,
+    RECORD_CALL,
+    RECORD_REGISTRATION,
+    RECORD_CALL_KEY
+};
+#define RECORD_TABLES 7
 
 /* Sets of tables: bits 1 << enum record_table. What was received, and what was made of it. */
 #define RECORD_TABLES_ALL           ((1u << RECORD_TABLES) - 1)
 #define RECORD_TABLES_MESSAGES      ((1u << RECORD_CALL) - 1)
 #define RECORD_TABLES_CALLS         (1u << RECORD_CALL)
 #define RECORD_TABLES_REGISTRATIONS (1u << RECORD_REGISTRATION)
+#define RECORD_TABLES_KEYS          (1u << RECORD_CALL_KEY)
 
 enum record_kind {
     RECORD_TIME,     /* int64_t, microseconds since 1970 UTC. RECORD_NO_TIME is NULL */
@@ -189,7 +198,15 @@ enum { RECORD_BLOOM = 1 << 0, RECORD_NOCASE = 1 << 1 };
     X(caller_media_ip,   IP,       0)   /* where the caller wants to receive its first medium */ \
     X(caller_media_port, NUMBER,   0) \
     X(callee_media_ip,   IP,       0) \
-    X(callee_media_port, NUMBER,   0)
+    X(callee_media_port, NUMBER,   0) \
+    X(group_id,          TEXT,     RECORD_BLOOM) /* uid of the group of legs, 16 hex digits; NULL: no other was known */ \
+    X(legs,              NUMBER,   0)   /* calls of the group that were known */ \
+    X(joined_by,         TEXT,     0)   /* enum track_key in words: what joined it to the group */ \
+    X(joined_value,      TEXT,     0)   /* of that key */ \
+    X(probable,          TEXT,     0)   /* call_uid of a call that looks like another leg, and was not joined */ \
+    X(probable_score,    OPTIONAL, 0)   /* of 100 */ \
+    X(probable_by,       TEXT,     0)   /* what counted, by commas */ \
+    X(keys,              TEXT,     0)   /* "kind value" a line: what other legs may have in common with it */
 
 #define RECORD_CALL_COLUMNS(X) RECORD_CALL_SHARED_COLUMNS(X) RECORD_CALL_OWN_COLUMNS(X)
 
@@ -227,13 +244,24 @@ enum { RECORD_BLOOM = 1 << 0, RECORD_NOCASE = 1 << 1 };
 
 #define RECORD_REGISTRATION_COLUMNS(X) RECORD_REGISTRATION_SHARED_COLUMNS(X) RECORD_REGISTRATION_OWN_COLUMNS(X)
 
+/* A key of a call that is over, by which later legs are found. */
+#define RECORD_CALL_KEY_SHARED_COLUMNS(X) \
+    X(call_id,  TEXT, RECORD_BLOOM)
+
+#define RECORD_CALL_KEY_OWN_COLUMNS(X) \
+    X(key,      TEXT, RECORD_BLOOM) \
+    X(key_kind, TEXT, 0)    /* enum track_key in words */
+
+#define RECORD_CALL_KEY_COLUMNS(X) RECORD_CALL_KEY_SHARED_COLUMNS(X) RECORD_CALL_KEY_OWN_COLUMNS(X)
+
 #define RECORD_TABLE_LIST(X) \
     X(RECORD_SIP,          "sip",          RECORD_SIP_COLUMNS) \
     X(RECORD_MEDIA,        "media",        RECORD_KIND_COLUMNS) \
     X(RECORD_LOG,          "log",          RECORD_KIND_COLUMNS) \
     X(RECORD_OTHER,        "other",        RECORD_KIND_COLUMNS) \
     X(RECORD_CALL,         "call",         RECORD_CALL_COLUMNS) \
-    X(RECORD_REGISTRATION, "registration", RECORD_REGISTRATION_COLUMNS)
+    X(RECORD_REGISTRATION, "registration", RECORD_REGISTRATION_COLUMNS) \
+    X(RECORD_CALL_KEY,     "call_key",     RECORD_CALL_KEY_COLUMNS)
 
 /* Bits of the column `flags`: X(ID, bit, name) */
 #define RECORD_FLAGS(X) \
@@ -290,6 +318,14 @@ enum record_registration_column {
     RECORD_REGISTRATION_COLUMNS(RECORD_COLUMN_ENUM)
 #undef RECORD_COLUMN_ENUM
         RECORD_REGISTRATION_COUNT
+};
+
+enum record_call_key_column {
+    RECORD_CALL_KEY_BEFORE = RECORD_COMMON_COUNT - 1,
+#define RECORD_COLUMN_ENUM(name, kind, options) RECORD_CALL_KEY_COL_##name,
+    RECORD_CALL_KEY_COLUMNS(RECORD_COLUMN_ENUM)
+#undef RECORD_COLUMN_ENUM
+        RECORD_CALL_KEY_COUNT
 };
 
 #define RECORD_COLUMNS_MAX (RECORD_CALL_COUNT > (int)RECORD_SIP_COUNT ? RECORD_CALL_COUNT : (int)RECORD_SIP_COUNT)

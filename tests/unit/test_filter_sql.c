@@ -229,7 +229,8 @@ static void test_table_sets(void **state)
         LOG = 1 << RECORD_LOG,
         OTHER = 1 << RECORD_OTHER,
         CALL = 1 << RECORD_CALL,
-        REGISTRATION = 1 << RECORD_REGISTRATION
+        REGISTRATION = 1 << RECORD_REGISTRATION,
+        KEY = 1 << RECORD_CALL_KEY
     };
     static const struct {
         const char *text;
@@ -239,12 +240,14 @@ static void test_table_sets(void **state)
         { "ts:>1", RECORD_TABLES_ALL },
         { "corr:x", RECORD_TABLES_MESSAGES },
         { "type:*", RECORD_TABLES_MESSAGES },
-        { "callid:x", SIP | CALL | REGISTRATION },
-        { "callid:x OR type:log", SIP | LOG | CALL | REGISTRATION },
+        { "callid:x", SIP | CALL | REGISTRATION | KEY },
+        { "callid:x OR type:log", SIP | LOG | CALL | REGISTRATION | KEY },
         { "method:x", SIP },
         { "state:x", CALL | REGISTRATION },
         { "pdd:>1s", CALL },
         { "binding:new", REGISTRATION },
+        { "key:x", KEY },
+        { "legs:>1 group:x", CALL },
         { "aor:x", SIP | CALL | REGISTRATION },
         { "type:rtcp", MEDIA },
         { "type:5", MEDIA },
