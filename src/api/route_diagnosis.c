@@ -39,7 +39,8 @@ void api_get_diagnosis(struct api_request *r, struct api_reply *reply)
                .now_us = when_now() },
     };
     d.q.call_id = api_path_value(r, &d.q.call_id_len);
-    if (!api_param_time(r, reply, "from", &d.q.from_us) || !api_param_time(r, reply, "to", &d.q.to_us))
+    if (!api_param_flag(r, reply, "legs", &d.q.with_legs) || !api_param_time(r, reply, "from", &d.q.from_us) ||
+        !api_param_time(r, reply, "to", &d.q.to_us))
         return;
     if (api_in_turn(r, reply, diagnose, &d) && d.bad_call_id)
         (void)api_problem_at(reply, "call_id", SIZE_MAX, "%s", d.text.text);

@@ -97,13 +97,15 @@ static void put_field(struct buf *out, const struct filter_field *f)
 
 void api_get_fields(struct api_request *r, struct api_reply *reply)
 {
-    size_t count;
+    size_t count, shown = 0;
     const struct filter_field *fields = filter_fields(&count);
     (void)r;
     buf_puts(&reply->body, "{\"fields\":[");
     for (size_t i = 0; i < count; i++) {
-        buf_puts(&reply->body, i == 0 ? "" : ",");
+        if (!is_of(&fields[i], RECORD_TABLES_ALL & ~RECORD_TABLES_KEYS))
+            continue; /* nothing that is served has it */
+        buf_puts(&reply->body, shown++ == 0 ? "" : ",");
         put_field(&reply->body, &fields[i]);
     }
-    buf_printf(&reply->body, "],\"count\":%zu}\n", count);
+    buf_printf(&reply->body, "],\"count\":%zu}\n", shown);
 }

@@ -8,9 +8,10 @@ static const char *const live_params[] = { "q", "columns", "payload", "rate", NU
 static const char *const counts_params[] = { "of", "q", "from", "to", "interval", "by", "top", "timeout", NULL };
 static const char *const values_params[] = { "of", "field", "prefix", "q", "from", "to", "limit", "timeout", NULL };
 static const char *const sql_params[] = { "limit", "timeout", NULL };
-static const char *const flow_params[] = { "call_id", "from",    "to",     "limit", "after",
-                                           "columns", "payload", "format", NULL };
-static const char *const diagnosis_params[] = { "from", "to", NULL };
+static const char *const flow_params[] = { "call_id", "legs",    "from",    "to",     "limit",
+                                           "after",   "columns", "payload", "format", NULL };
+static const char *const diagnosis_params[] = { "legs", "from", "to", NULL };
+static const char *const call_params[] = { "timeout", NULL };
 static const char *const message_params[] = { "seq", "ts", "raw", NULL };
 
 static const char *const export_params[] = { "q",      "call_id", "calls",   "from",    "to",      "limit", "order",
@@ -55,6 +56,7 @@ static const struct api_route routes[] = {
       .method = "GET",
       .params = diagnosis_params,
       .handle = api_get_diagnosis },
+    { .path = "/api/v1/calls/{call_id}", .method = "GET", .params = call_params, .handle = api_get_call },
     { .path = "/api/v1/message", .method = "GET", .params = message_params, .handle = api_get_message },
     { .path = "/api/v1/export",
       .method = "GET",

@@ -24,6 +24,7 @@ struct ask {
     bool payload;
     bool log_payload; /* of table `log` alone */
     bool count_only;
+    bool legs;     /* of a flow: of all legs of the call */
     bool calls;    /* records of calls instead of messages, */
     bool attempts; /* or attempts to register */
 

@@ -23,7 +23,7 @@ struct explain_command {
     struct ask ask;
     const char *format;
     uint64_t width;
-    bool ascii, quiet;
+    bool alone, ascii, quiet;
 };
 
 #define AT(member) offsetof(struct explain_command, member)
@@ -33,6 +33,7 @@ static const struct opt explain_opts[] = {
     { "from", 0, OPT_TEXT, AT(ask.from), 0, "TIME",
       "not before it: 2026-01-31T12:00:00Z, seconds since 1970,\n-1h, -15m, -7d" },
     { "to", 0, OPT_TEXT, AT(ask.to), 0, "TIME", "before it" },
+    { "alone", 0, OPT_FLAG, AT(alone), 0, NULL, "this Call-ID alone, without the other legs of the call" },
     ASK_OPT_WHERE(struct explain_command),
     { "output", 0, OPT_TITLE, 0, 0, NULL, "Output:" },
     { "format", 'f', OPT_TEXT, AT(format), 0, "FORMAT", "text (default), json (one object)" },
@@ -62,9 +63,9 @@ static int explain_lake(void *arg, struct store *lake, struct buf *out, struct a
     const struct explain_command *c = arg;
     struct filter *filter = NULL; /* none is asked for */
     uint64_t messages = 0;
-    struct diagnosis_query q = { .call_id = c->ask.call_id,
-                                 .call_id_len = strlen(c->ask.call_id),
-                                 .now_us = when_now() };
+    struct diagnosis_query q = {
+        .call_id = c->ask.call_id, .call_id_len = strlen(c->ask.call_id), .with_legs = c->ask.legs, .now_us = when_now()
+    };
     if (ask_question(&c->ask, &filter, &q.from_us, &q.to_us, &q.budget_us, problem) != 0)
         return -1;
     int rc = diagnosis_flow(out, lake, &q, &messages, &problem->text);
@@ -134,7 +135,7 @@ static int explain(struct explain_command *c)
         buf_free(&path);
         return report_usage("explain", "a Call-ID has 1 to %d octets", FLOW_CALL_ID_MAX);
     }
-    const char *const params[] = { "from", c->ask.from, "to", c->ask.to, NULL };
+    const char *const params[] = { "from", c->ask.from, "to", c->ask.to, "legs", c->ask.legs ? "1" : NULL, NULL };
     const struct ask_json q = { .path = (const char *)path.ptr, .params = params, .lake = explain_lake, .arg = c };
     int rc = ask_json(&c->ask, &q, &answer, &problem);
     buf_free(&path);
@@ -155,5 +156,6 @@ int cmd_explain(int argc, char **argv)
     if (args.count != 1)
         return report_usage("explain", "give one Call-ID");
     c.ask.call_id = args.items[0];
+    c.ask.legs = !c.alone;
     return explain(&c);
 }

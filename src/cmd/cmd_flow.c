@@ -18,7 +18,7 @@ struct flow_command {
     struct ask ask;
     const char *format;
     uint64_t width;
-    bool ascii, quiet;
+    bool alone, ascii, quiet;
 };
 
 #define AT(member) offsetof(struct flow_command, member)
@@ -28,6 +28,7 @@ static const struct opt flow_opts[] = {
     { "from", 0, OPT_TEXT, AT(ask.from), 0, "TIME",
       "not before it: 2026-01-31T12:00:00Z, seconds since 1970,\n-1h, -15m, -7d" },
     { "to", 0, OPT_TEXT, AT(ask.to), 0, "TIME", "before it" },
+    { "alone", 0, OPT_FLAG, AT(alone), 0, NULL, "this Call-ID alone, without the other legs of the call" },
     { "limit", 'n', OPT_NUMBER, AT(ask.limit), UINT32_MAX, "N", "messages at most (default: all)" },
     ASK_OPT_WHERE(struct flow_command),
     { "output", 0, OPT_TITLE, 0, 0, NULL, "Output:" },
@@ -197,5 +198,6 @@ int cmd_flow(int argc, char **argv)
     if (args.count != 1)
         return report_usage("flow", "give one Call-ID");
     c.ask.call_id = args.items[0];
+    c.ask.legs = !c.alone;
     return flow(&c);
 }

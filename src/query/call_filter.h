@@ -1,4 +1,4 @@
-/* The two filters that find what belongs to a Call-ID: flows and exports share them. */
+/* The two filters that find what belongs to Call-IDs: flows and exports share them. */
 #ifndef QUERY_CALL_FILTER_H
 #define QUERY_CALL_FILTER_H
 
@@ -10,7 +10,8 @@
  */
 enum call_way { CALL_BY_CALL_ID, CALL_BY_CORRELATION_ID, CALL_WAYS };
 
-/* 0, or -EINVAL with a text if no filter can say this Call-ID. The caller's to free. */
-int call_filter(struct filter **ret, enum call_way way, struct hep_slice call_id, struct errmsg *err);
+/* Of any of these Call-IDs. 0, or -EINVAL with a text if no filter can say one. The caller's to free. */
+int call_filter(struct filter **ret, enum call_way way, const struct hep_slice *call_ids, size_t count,
+                struct errmsg *err);
 
 #endif

@@ -105,6 +105,7 @@ int diagnosis_flow(struct buf *out, struct store *store, const struct diagnosis_
     struct flow_options o = {
         .call_id = q->call_id,
         .call_id_len = q->call_id_len,
+        .with_legs = q->with_legs,
         .from_us = q->from_us,
         .to_us = q->to_us,
         .limit = (uint64_t)DIAGNOSIS_MESSAGES_MAX + FLOW_PAGE, /* enough to know that some are left out */

@@ -8,6 +8,7 @@
 struct diagnosis_query {
     const char *call_id;
     size_t call_id_len;
+    bool with_legs;         /* as in flow_options */
     int64_t from_us, to_us; /* as in flow_options */
     uint64_t budget_us;     /* wall time for finding each page; 0: none */
     const atomic_bool *cancel;

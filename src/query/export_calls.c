@@ -240,7 +240,7 @@ static int find_call(struct export *e, struct hep_slice id, struct errmsg *err)
     for (int way = 0; way < CALL_WAYS && rc == 0; way++) {
         struct filter *filter = NULL;
         struct errmsg problem = { "" };
-        rc = call_filter(&filter, (enum call_way)way, id, &problem);
+        rc = call_filter(&filter, (enum call_way)way, &id, 1, &problem);
         if (rc == 0)
             rc = find_way(e, filter, err);
         else if (e->o.calls) /* of a malformed message; what is named is a mistake */

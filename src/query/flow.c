@@ -15,9 +15,22 @@ struct flow {
     struct search_cursor at; /* behind the row handed out last */
     bool has_at;
     bool ended;
+    char *call_id; /* whose legs are still to be found */
+    struct call_legs legs;
 };
 
 /* ------------------------------------------------------------------------------------------------ open and close */
+
+static int make_filters(struct flow *f, const struct hep_slice *call_ids, size_t count, struct errmsg *err)
+{
+    int rc = 0;
+    for (int way = 0; way < CALL_WAYS && rc == 0; way++) {
+        filter_free(f->filters[way]);
+        f->filters[way] = NULL;
+        rc = call_filter(&f->filters[way], (enum call_way)way, call_ids, count, err);
+    }
+    return rc;
+}
 
 int flow_open(struct flow **ret, struct store *store, const struct flow_options *options, struct errmsg *err)
 {
@@ -37,9 +50,11 @@ int flow_open(struct flow **ret, struct store *store, const struct flow_options 
     f->at = options->after;
     f->result.exact = true;
     const struct hep_slice call_id = { (const uint8_t *)options->call_id, options->call_id_len };
-    int rc = 0;
-    for (int way = 0; way < CALL_WAYS && rc == 0; way++)
-        rc = call_filter(&f->filters[way], (enum call_way)way, call_id, err);
+    int rc = make_filters(f, &call_id, 1, err);
+    if (rc == 0 && options->with_legs) {
+        f->call_id = strndup(options->call_id, options->call_id_len);
+        rc = f->call_id == NULL ? -ENOMEM : 0;
+    }
     if (rc != 0) {
         flow_close(f);
         return rc;
@@ -55,12 +70,37 @@ void flow_close(struct flow *f)
         return;
     for (size_t i = 0; i < CALL_WAYS; i++)
         filter_free(f->filters[i]);
+    call_legs_free(&f->legs);
+    free(f->call_id);
     free(f);
 }
 
 const struct flow_result *flow_result(const struct flow *f)
 {
     return &f->result;
+}
+
+/* ------------------------------------------------------------------------------------------------ legs */
+
+static int find_legs(struct flow *f, struct errmsg *err)
+{
+    const struct call_legs_options o = { .call_id = f->call_id,
+                                         .call_id_len = strlen(f->call_id),
+                                         .budget_us = f->options.budget_us,
+                                         .cancel = f->options.cancel };
+    int rc = call_legs_find(&f->legs, f->store, &o, err);
+    if (rc != 0)
+        return rc;
+    free(f->call_id);
+    f->call_id = NULL;
+    f->result.legs = &f->legs;
+    if (f->legs.cut || f->legs.problem.text[0] != '\0') {
+        f->result.exact = false;
+        f->result.problem = f->legs.problem;
+    }
+    if (f->legs.cut && f->result.problem.text[0] == '\0')
+        (void)errmsg_set(&f->result.problem, "it has more than %d legs", CALL_LEGS_MAX);
+    return f->legs.count > 1 ? make_filters(f, f->legs.call_ids, f->legs.count, err) : 0;
 }
 
 /* ------------------------------------------------------------------------------------------------ a page */
@@ -208,7 +248,9 @@ int flow_next(struct flow *f, search_row_fn *row, void *arg, struct errmsg *err)
         (void)errmsg_set(err, "out of memory");
         return -ENOMEM;
     }
-    int rc = find(f, p, room(f), err);
+    int rc = f->call_id != NULL ? find_legs(f, err) : 0;
+    if (rc == 0)
+        rc = find(f, p, room(f), err);
     if (rc == 0)
         rc = hand_out(f, p, row, arg, err);
     bool more = p->more;
@@ -235,6 +277,12 @@ void flow_result_json(struct buf *out, const struct flow_result *r)
     if (r->problem.text[0] != '\0') {
         json_out_key(out, &first, "problem");
         json_out_text(out, r->problem.text);
+    }
+    if (r->legs != NULL) {
+        json_out_key(out, &first, "group");
+        buf_putc(out, '{');
+        call_legs_json(out, r->legs);
+        buf_putc(out, '}');
     }
     json_out_key(out, &first, "next");
     if (!r->has_next) {

@@ -135,19 +135,25 @@ static int find(struct search *s, const struct search_options *o, struct errmsg 
     return rc;
 }
 
-/* 0 messages, 1 calls, 2 registrations: the first of these that the set has. */
+/* 0 messages, 1 calls, 2 registrations, 3 keys: the first of these that the set has. */
 static unsigned kind_of(unsigned tables)
 {
-    return (tables & RECORD_TABLES_MESSAGES) != 0 ? 0 : (tables & RECORD_TABLES_CALLS) != 0 ? 1 : 2;
+    static const unsigned kinds[] = { RECORD_TABLES_MESSAGES, RECORD_TABLES_CALLS, RECORD_TABLES_REGISTRATIONS };
+    unsigned kind = 0;
+    while (kind < 3 && (tables & kinds[kind]) == 0)
+        kind++;
+    return kind;
 }
 
 const char *search_misplaced(const struct filter *filter, unsigned tables)
 {
 #define MISPLACED(what, of) "only " what " can match that: it asks for what " of " do not have"
-    static const char *const texts[3][3] = {
-        { "", MISPLACED("calls", "messages"), MISPLACED("registrations", "messages") },
-        { MISPLACED("messages", "calls"), "", MISPLACED("registrations", "calls") },
-        { MISPLACED("messages", "registrations"), MISPLACED("calls", "registrations"), "" },
+    static const char *const texts[4][4] = {
+        { "", MISPLACED("calls", "messages"), MISPLACED("registrations", "messages"), MISPLACED("keys", "messages") },
+        { MISPLACED("messages", "calls"), "", MISPLACED("registrations", "calls"), MISPLACED("keys", "calls") },
+        { MISPLACED("messages", "registrations"), MISPLACED("calls", "registrations"), "",
+          MISPLACED("keys", "registrations") },
+        { MISPLACED("messages", "keys"), MISPLACED("calls", "keys"), MISPLACED("registrations", "keys"), "" },
     };
 #undef MISPLACED
     unsigned can = filter != NULL ? filter_tables(filter) : 0;

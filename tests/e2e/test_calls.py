@@ -227,6 +227,82 @@ class Calls(lib.Case):
         self.assertEqual(len(seen), 300)
         self.assertEqual(len(set(seen)), 300)
 
+    # -------------------------------------------------------------------------------------------------- legs
+
+    def leg(self, call: str, at: float, *, extra: str = "", to_user: str = "bob", talk: float = 5) -> Script:
+        script = Script(call, at)
+        script.add(0, f"INVITE sip:{to_user}@example.org SIP/2.0", "1 INVITE", to_tag=False, extra=extra)
+        script.add(1, "SIP/2.0 200 OK", "1 INVITE")
+        script.add(1.1, f"ACK sip:{to_user}@example.org SIP/2.0", "1 ACK")
+        script.add(1 + talk, f"BYE sip:{to_user}@example.org SIP/2.0", "2 BYE")
+        return script.add(1.1 + talk, "SIP/2.0 200 OK", "2 BYE")
+
+    def legs_of(self, server: Server, call: str) -> set[str]:
+        answer = server.get(f"/api/v1/calls/{call}")
+        self.assertEqual(answer.status, 200, answer)
+        self.assertFalse(answer.json["cut"])
+        self.assertNotIn("problem", answer.json)
+        self.assertEqual(answer.json["call_ids"][0], call)
+        self.assertEqual({row["call_id"] for row in answer.json["rows"]}, set(answer.json["call_ids"]))
+        return set(answer.json["call_ids"])
+
+    def test_legs(self) -> None:
+        """A chain of three, by two kinds of keys; from any of them all are found, running and in files."""
+        server = self.serve("--config", self.file("c.yaml", "calls:\n  linger: 1s\nseal:\n  interval: 1s\n"))
+        begin = time.time() - 60
+        legs = [self.leg("leg-a", begin), self.leg("leg-b", begin + 0.2, extra="X-Call-ID: leg-a\r\nP-Charging-Vector: icid-value=icid-0815\r\n"),
+                self.leg("leg-c", begin + 0.4, extra="P-Charging-Vector: icid-value=icid-0815\r\n"),
+                self.leg("other", begin + 0.5, to_user="carol")]
+        server.send([m for leg in legs for m in leg.messages])
+        self.wait_calls(server, 4)
+        for call in ("leg-a", "leg-b", "leg-c"):
+            self.assertEqual(self.legs_of(server, call), {"leg-a", "leg-b", "leg-c"})
+        self.assertEqual(self.legs_of(server, "other"), {"other"})
+        self.assertEqual(self.ids(server, "legs:>1"), {"leg-a", "leg-b", "leg-c"})
+        self.assertEqual(self.calls(server, "callid:leg-b")[0]["legs"], 3)
+        lib.wait_for(lambda: server.metric("hepcat_calls_live") == 0, "calls that are over")
+        for call in ("leg-a", "leg-b", "leg-c"):
+            self.assertEqual(self.legs_of(server, call), {"leg-a", "leg-b", "leg-c"})
+        flow = server.get("/api/v1/flow", call_id="leg-b", legs=1).json
+        self.assertEqual({row["call_id"] for row in flow["rows"]}, {"leg-a", "leg-b", "leg-c"})
+        self.assertEqual((flow["count"], set(flow["group"]["call_ids"])), (15, {"leg-a", "leg-b", "leg-c"}))
+        self.assertEqual(server.get("/api/v1/flow", call_id="leg-b").json["count"], 5)
+        self.assertEqual(server.get("/api/v1/calls/leg-b/diagnosis", legs=1).json["messages"], 15)
+        lib.wait_for(lambda: lib.run("calls", "--data", str(server.data), "--count").out.strip() == b"4", "sealed calls")
+        for args in (["--server", server.url], ["--data", str(server.data)]):
+            done = lib.run("flow", "leg-c", "--format", "json", *args)
+            self.assertEqual({json.loads(line)["call_id"] for line in done.out.splitlines()}, {"leg-a", "leg-b", "leg-c"}, done)
+            done = lib.run("flow", "leg-c", "--alone", "--format", "json", *args)
+            self.assertEqual({json.loads(line)["call_id"] for line in done.out.splitlines()}, {"leg-c"}, done)
+
+    def test_legs_hours_apart(self) -> None:
+        """The second leg comes when the first one was written out long ago."""
+        server = self.serve("--config", self.file("c.yaml", "calls:\n  linger: 1s\nseal:\n  interval: 1s\n"))
+        begin = time.time() - 7200
+        server.send(self.leg("first", begin, extra="P-Charging-Vector: icid-value=long-ago\r\n").messages)
+        self.wait_calls(server, 1)
+        lib.wait_for(lambda: server.metric("hepcat_calls_live") == 0, "the first call to be over")
+        server.send(self.leg("second", begin + 7000, extra="P-Charging-Vector: icid-value=long-ago\r\n").messages)
+        server.send(self.leg("third", begin + 7100, extra="X-Call-ID: second\r\n").messages)
+        self.wait_calls(server, 3)
+        for call in ("first", "second", "third"):
+            lib.wait_for(lambda c=call: self.legs_of(server, c) == {"first", "second", "third"}, f"the legs of {call}")
+        lib.wait_for(lambda: server.metric("hepcat_calls_live") == 0, "all calls to be over")
+        self.assertEqual(self.legs_of(server, "first"), {"first", "second", "third"})
+
+    def test_legs_of_a_hub(self) -> None:
+        """What very many calls have in common joins none of them."""
+        server = self.serve("--config", self.file("c.yaml", "calls:\n  linger: 1s\n"))
+        begin = time.time() - 600
+        for i in range(100):
+            self.keep(self.leg(f"hub-{i}", begin + i, extra="P-Charging-Vector: icid-value=always\r\n"))
+        server.send(self.kept)
+        self.wait_calls(server, 100)
+        lib.wait_for(lambda: server.metric("hepcat_calls_live") == 0, "calls that are over")
+        answer = server.get("/api/v1/calls/hub-90").json
+        self.assertEqual(answer["call_ids"], ["hub-90"])
+        self.assertEqual(server.get("/api/v1/calls/unknown").json["rows"], [])
+
     def keep(self, script: Script) -> None:
         self.kept += script.messages
 
