@@ -13,6 +13,7 @@ struct showing {
     struct api *api;
     struct call_legs_options o;
     struct buf *out;
+    bool unknown;
     struct errmsg text; /* of a Call-ID that is none */
 };
 
@@ -43,6 +44,7 @@ static int put_rows(struct showing *s, struct call_legs *legs, const struct filt
     *ret_timed_out = found->timed_out;
     if (legs->problem.text[0] == '\0')
         legs->problem = found->problem;
+    s->unknown = found->count == 0 && legs->problem.text[0] == '\0';
     api_rows_piece(&rows, s->out);
     do
         rc = search_next(search, PAGE, api_rows_put, &rows, err);
@@ -86,6 +88,10 @@ void api_get_call(struct api_request *r, struct api_reply *reply)
     s.o.call_id = api_path_value(r, &s.o.call_id_len);
     if (s.o.call_id_len == 0)
         (void)api_problem_at(reply, "call_id", SIZE_MAX, "it is needed");
-    else if (api_in_turn(r, reply, show, &s) && s.text.text[0] != '\0')
+    else if (!api_in_turn(r, reply, show, &s))
+        return;
+    else if (s.text.text[0] != '\0')
         (void)api_problem_at(reply, "call_id", SIZE_MAX, "this Call-ID cannot be looked for: %s", s.text.text);
+    else if (s.unknown)
+        (void)api_problem(reply, 404, "no call has this Call-ID");
 }

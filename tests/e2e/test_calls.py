@@ -301,7 +301,7 @@ class Calls(lib.Case):
         lib.wait_for(lambda: server.metric("hepcat_calls_live") == 0, "calls that are over")
         answer = server.get("/api/v1/calls/hub-90").json
         self.assertEqual(answer["call_ids"], ["hub-90"])
-        self.assertEqual(server.get("/api/v1/calls/unknown").json["rows"], [])
+        self.assertEqual(server.get("/api/v1/calls/unknown").status, 404)
 
     def keep(self, script: Script) -> None:
         self.kept += script.messages

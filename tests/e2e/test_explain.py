@@ -137,7 +137,7 @@ class Explain(lib.Case):
         self.assertEqual(lib.run("explain", "--server", "http://127.0.0.1:1", "x").code, FAILED)
         answer = server.get("/api/v1/calls/" + "x" * 1025 + "/diagnosis")
         self.assertEqual((answer.status, answer.json["parameter"]), (400, "call_id"))
-        self.assertEqual(server.get("/api/v1/calls//diagnosis").json["rows"], [])  # a call "/diagnosis"
+        self.assertEqual(server.get("/api/v1/calls//diagnosis").status, 404)  # no call "/diagnosis"
         self.assertEqual(server.get("/api/v1/calls/x/diagnoses").status, 404)
         answer = server.get("/api/v1/calls/" + urllib.parse.quote("a/diagnosis", safe="") + "/diagnosis")
         self.assertEqual((answer.status, answer.json["messages"]), (200, 0))
