@@ -311,6 +311,7 @@ void api_get_registrations(struct api_request *r, struct api_reply *reply);
 void api_get_attempts(struct api_request *r, struct api_reply *reply);
 void api_get_live(struct api_request *r, struct api_reply *reply);
 void api_get_flow(struct api_request *r, struct api_reply *reply);
+void api_get_kpi(struct api_request *r, struct api_reply *reply);
 void api_get_call(struct api_request *r, struct api_reply *reply);
 void api_get_diagnosis(struct api_request *r, struct api_reply *reply);
 void api_get_message(struct api_request *r, struct api_reply *reply);

@@ -11,6 +11,7 @@ static const char *const sql_params[] = { "limit", "timeout", NULL };
 static const char *const flow_params[] = { "call_id", "legs",    "from",    "to",     "limit",
                                            "after",   "columns", "payload", "format", NULL };
 static const char *const diagnosis_params[] = { "legs", "from", "to", NULL };
+static const char *const kpi_params[] = { "q", "from", "to", "by", "groups", "timeout", NULL };
 static const char *const call_params[] = { "timeout", NULL };
 static const char *const message_params[] = { "seq", "ts", "raw", NULL };
 
@@ -49,6 +50,7 @@ static const struct api_route routes[] = {
     { .path = "/api/v1/live", .method = "POST", .kind = API_KIND_LIVE, .form = live_params, .handle = api_get_live },
     { .path = "/api/v1/counts", .method = "GET", .params = counts_params, .handle = api_get_counts },
     { .path = "/api/v1/counts", .method = "POST", .form = counts_params, .handle = api_get_counts },
+    { .path = "/api/v1/kpi", .method = "GET", .params = kpi_params, .handle = api_get_kpi },
     { .path = "/api/v1/values", .method = "GET", .params = values_params, .handle = api_get_values },
     { .path = "/api/v1/fields", .method = "GET", .handle = api_get_fields },
     { .path = "/api/v1/flow", .method = "GET", .params = flow_params, .handle = api_get_flow },

@@ -13,23 +13,15 @@ static const struct {
     const struct opt_command *help;
     int (*run)(int argc, char **argv);
 } commands[] = {
-    { &cmd_serve_help, cmd_serve },
-    { &cmd_decode_help, cmd_decode },
-    { &cmd_encode_help, cmd_encode },
-    { &cmd_demo_help, cmd_demo },
-    { &cmd_import_help, cmd_import },
-    { &cmd_search_help, cmd_search },
-    { &cmd_calls_help, cmd_calls },
-    { &cmd_registrations_help, cmd_registrations },
-    { &cmd_flow_help, cmd_flow },
-    { &cmd_explain_help, cmd_explain },
-    { &cmd_count_help, cmd_count },
-    { &cmd_tail_help, cmd_tail },
-    { &cmd_export_help, cmd_export },
-    { &cmd_senders_help, cmd_senders },
-    { &cmd_sql_help, cmd_sql },
-    { &cmd_check_help, cmd_check },
-    { &cmd_completion_help, cmd_completion },
+    { &cmd_serve_help, cmd_serve },     { &cmd_decode_help, cmd_decode },
+    { &cmd_encode_help, cmd_encode },   { &cmd_demo_help, cmd_demo },
+    { &cmd_import_help, cmd_import },   { &cmd_search_help, cmd_search },
+    { &cmd_calls_help, cmd_calls },     { &cmd_registrations_help, cmd_registrations },
+    { &cmd_flow_help, cmd_flow },       { &cmd_explain_help, cmd_explain },
+    { &cmd_count_help, cmd_count },     { &cmd_kpi_help, cmd_kpi },
+    { &cmd_tail_help, cmd_tail },       { &cmd_export_help, cmd_export },
+    { &cmd_senders_help, cmd_senders }, { &cmd_sql_help, cmd_sql },
+    { &cmd_check_help, cmd_check },     { &cmd_completion_help, cmd_completion },
     { &cmd_man_help, cmd_man },
 };
 #define COMMAND_COUNT (sizeof(commands) / sizeof(commands[0]))

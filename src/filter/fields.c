@@ -57,6 +57,8 @@ static const struct filter_field fields[] = {
     { "ring", "ringtime", FILTER_SPAN, 0, "ring_ms", "of a call: how long it rang" },
     { "hangup", "", FILTER_WORD, 0, "hangup", "of a call: who ended it, caller or callee" },
     { "flag", "flags", FILTER_LIST, ',', "call_flags", "of a call: something remarkable, as docs/calls.md names it" },
+    { "uac", "", FILTER_TEXT, 0, "caller_agent", "of a call: User-Agent of who calls" },
+    { "uas", "", FILTER_TEXT, 0, "callee_agent", "of a call: User-Agent or Server of who is called" },
     { "codec", "", FILTER_WORD, 0, "codec", "of a call: the codec chosen" },
     { "retrans", "retransmissions", FILTER_COUNT, 0, "retransmissions", "of a call or registration: messages sent again" },
     { "reinvites", "", FILTER_COUNT, 0, "reinvites", "of a call: re-INVITEs" },

@@ -227,6 +227,56 @@ class Calls(lib.Case):
         self.assertEqual(len(seen), 300)
         self.assertEqual(len(set(seen)), 300)
 
+    # -------------------------------------------------------------------------------------------------- key figures
+
+    def test_kpi(self) -> None:
+        """Ten calls, the figures computed by hand."""
+        server = self.serve()
+        begin = float(int(time.time()) - 600)
+        for i, talk in enumerate((10, 20, 30, 60)):  # answered after 4 s, ringing after 1.5 s
+            self.keep(Script(f"talked-{i}", begin + i).answered(talk))
+        self.keep(Script("busy", begin + 10).refused(486, "Busy Here"))
+        self.keep(Script("moved", begin + 11).refused(302, "Moved Temporarily"))
+        self.keep(Script("missing", begin + 12).refused(404, "Not Found"))
+        self.keep(Script("broken", begin + 13).refused(503, "Service Unavailable"))
+        rang = Script("rang", begin + 14).add(0, "INVITE sip:bob@example.org SIP/2.0", "1 INVITE", to_tag=False, body=SDP)
+        rang.add(2.5, "SIP/2.0 180 Ringing", "1 INVITE")
+        rang.add(20, "CANCEL sip:bob@example.org SIP/2.0", "1 CANCEL", to_tag=False)
+        self.keep(rang.add(20.1, "SIP/2.0 487 Request Terminated", "1 INVITE"))
+        silent = Script("gave-up", begin + 15).add(0, "INVITE sip:bob@example.org SIP/2.0", "1 INVITE", to_tag=False)
+        silent.add(5, "CANCEL sip:bob@example.org SIP/2.0", "1 CANCEL", to_tag=False)
+        self.keep(silent.add(5.1, "SIP/2.0 487 Request Terminated", "1 INVITE"))
+        self.keep(Script("rings", time.time() - 2)
+                  .add(0, "INVITE sip:bob@example.org SIP/2.0", "1 INVITE", to_tag=False)
+                  .add(0.5, "SIP/2.0 180 Ringing", "1 INVITE"))
+        self.keep(Script("half", begin + 20).add(0, "BYE sip:bob@example.org SIP/2.0", "2 BYE"))
+        server.send(self.kept)
+        self.wait_calls(server, 12)
+        window = {"from": begin, "to": begin + 100}
+        k = server.get("/api/v1/kpi", by="status", **window).json
+        expect = {
+            "attempts": 10, "undecided": 0, "answered": 4, "completed": 4, "asr": 40.0,
+            "ner": 60.0,  # 4 answered, 1 busy, 1 rang
+            "ser": 44.44, "seer": 55.56,  # 4 and 5 of the 9 that were not redirected
+            "isa": 10.0, "scr": 40.0, "acd_s": 30.0, "talk_s": 120,
+            "pdd_p50_ms": 1500, "pdd_p95_ms": 5100,  # 500 x 4, 1500 x 4, 2500, 5100
+            "cps": 0.1, "erlang": 1.2, "exact": True,
+            "classes": {"none": 0, "1xx": 0, "2xx": 4, "3xx": 1, "4xx": 4, "5xx": 1, "6xx": 0},
+        }
+        self.assertEqual({key: k[key] for key in expect}, expect)
+        groups = {g["value"]: g for g in k["groups"]}
+        self.assertEqual({v: g["attempts"] for v, g in groups.items()},
+                         {"200": 4, "302": 1, "404": 1, "486": 1, "487": 2, "503": 1})
+        self.assertEqual((groups["200"]["asr"], groups["487"]["ner"], groups["302"]["ser"]), (100.0, 50.0, None))
+        self.assertEqual(server.get("/api/v1/kpi").json["undecided"], 1)
+        self.assertEqual(server.get("/api/v1/kpi", q="from:nobody").json["asr"], None)
+        self.assertEqual(server.get("/api/v1/kpi", by="method").status, 400)
+        self.assertEqual(server.get("/api/v1/kpi", q="method:INVITE").status, 400)
+        done = lib.run("kpi", "--server", server.url, "--from", str(int(begin)), "--to", str(int(begin + 100)), "--by", "src",
+                       "--format", "csv")
+        self.assertEqual((done.code, done.out.decode().splitlines()[-1]),
+                         (0, "all,10,4,40.00,60.00,55.56,10.00,30.00,1500,5100,0.10,1.20"), done)
+
     # -------------------------------------------------------------------------------------------------- legs
 
     def leg(self, call: str, at: float, *, extra: str = "", to_user: str = "bob", talk: float = 5) -> Script:
