@@ -54,6 +54,9 @@ void filter_free(struct filter *f); /* NULL is fine */
 /* The same filter in one normal form (sorted, quoted alike), e.g. as a key for caches; valid as long as the filter. */
 const char *filter_text(const struct filter *f);
 
+/* The rules that it was parsed by: a filter that is made of its text is to have the same. */
+const struct filter_rules *filter_rules_of(const struct filter *f);
+
 /* Each row that matches has a ts in [from, to); INT64_MIN and INT64_MAX: open. */
 void filter_times(const struct filter *f, int64_t *ret_from_us, int64_t *ret_to_us);
 

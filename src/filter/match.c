@@ -6,6 +6,11 @@
 #include "filter/phone.h"
 #include "filter/tree.h"
 
+const struct filter_rules *filter_rules_of(const struct filter *f)
+{
+    return &f->rules;
+}
+
 const char *filter_text(const struct filter *f)
 {
     return f->text;

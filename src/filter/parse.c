@@ -287,6 +287,7 @@ int filter_parse_with(struct filter **ret, const char *text, size_t len, const s
     p.f = new_filter();
     if (p.f == NULL)
         return no_memory(&p);
+    p.f->rules = p.options->rules;
     if (parse(&p) != 0 || finish(&p) != 0) {
         filter_free(p.f);
         return -1;

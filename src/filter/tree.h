@@ -101,6 +101,7 @@ struct filter {
     size_t leaf_count;
     size_t node_count, part_count; /* nodes and leaves made so far */
     const char *text;
+    struct filter_rules rules; /* it was parsed by */
     struct filter_keyset *keysets;
     struct filter_regex *regexes;
     struct filter_counts *counts; /* all else does not change */

@@ -11,6 +11,8 @@
 #define TEXTS_MAX  512  /* keys and groups that are followed */
 #define ROWS_MAX   5000 /* of a look-up */
 #define PAGE       500
+#define BATCH      100                           /* texts of one look-up */
+#define BATCH_MOST ((size_t)FILTER_TEXT_MAX / 4) /* octets of them: each may need a backslash */
 
 /* Texts, each once; the first `done` of them were looked up. */
 struct texts {
@@ -39,9 +41,19 @@ static bool has(const struct texts *t, struct hep_slice s)
     return false;
 }
 
+/* What a sender put into a header need not be what a filter can ask for (control characters): that joins nothing. */
+static bool can_be_asked_for(struct hep_slice s)
+{
+    struct filter *filter = NULL;
+    struct errmsg ignored;
+    bool can = s.len < BATCH_MOST && filter_text_parse(&filter, "key", &s, 1, &ignored) == 0;
+    filter_free(filter);
+    return can;
+}
+
 static void add(struct texts *t, struct hep_slice s)
 {
-    if (s.len == 0 || has(t, s))
+    if (s.len == 0 || has(t, s) || !can_be_asked_for(s))
         return;
     t->cut = t->cut || t->count == t->max;
     if (t->count == t->max)
@@ -104,8 +116,8 @@ static void note_problem(struct finding *f, const struct search_result *r)
         (void)errmsg_set(&f->problem, "more than %d rows have something in common with this call", ROWS_MAX);
 }
 
-/* Rows whose field is one of these texts: by equality alone, for bloom filters. */
-static int look_up(struct finding *f, const struct hep_slice *texts, size_t count, struct lookup *l, struct errmsg *err)
+static int look_up_batch(struct finding *f, const struct hep_slice *texts, size_t count, struct lookup *l,
+                         struct errmsg *err)
 {
     struct filter *filter = NULL;
     struct search *search = NULL;
@@ -115,8 +127,6 @@ static int look_up(struct finding *f, const struct hep_slice *texts, size_t coun
                                 .limit = ROWS_MAX,
                                 .budget_us = f->o->budget_us,
                                 .cancel = f->o->cancel };
-    if (count == 0)
-        return 0;
     for (size_t i = 0; i < 2; i++)
         store_columns_add(&o.columns.table[l->table], l->columns[i]);
     int rc = filter_text_parse(&filter, l->field, texts, count, err);
@@ -125,11 +135,23 @@ static int look_up(struct finding *f, const struct hep_slice *texts, size_t coun
         rc = search_open(&search, f->store, &o, err);
     if (rc == 0)
         note_problem(f, search_result(search));
-    do
-        rc = rc == 0 || rc == 1 ? search_next(search, PAGE, on_row, l, err) : rc;
-    while (rc > 0);
+    for (bool more = rc == 0; more; more = rc > 0)
+        rc = search_next(search, PAGE, on_row, l, err);
     search_close(search);
     filter_free(filter);
+    return rc;
+}
+
+/* Rows whose field is one of these texts: by equality alone, for bloom filters. */
+static int look_up(struct finding *f, const struct hep_slice *texts, size_t count, struct lookup *l, struct errmsg *err)
+{
+    int rc = 0;
+    for (size_t at = 0, n; at < count && rc == 0; at += n) {
+        size_t octets = texts[at].len;
+        for (n = 1; n < BATCH && at + n < count && octets + texts[at + n].len < BATCH_MOST; n++)
+            octets += texts[at + n].len;
+        rc = look_up_batch(f, texts + at, n, l, err);
+    }
     return rc;
 }
 

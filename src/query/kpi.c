@@ -46,7 +46,12 @@ static int count(struct counting *c, const char *text, struct store_by by, struc
 {
     struct filter_error bad = { 0 };
     struct filter *filter = NULL;
-    if (filter_parse(&filter, text, strlen(text), &bad) != 0) {
+    struct filter_options options = { .now_us = when_now() };
+    if (c->o->filter != NULL)
+        options.rules = *filter_rules_of(c->o->filter);
+    else
+        filter_rules_default(&options.rules);
+    if (filter_parse_with(&filter, text, strlen(text), &options, &bad) != 0) {
         (void)errmsg_set(c->err, "%s", bad.text);
         return -EINVAL;
     }

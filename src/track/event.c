@@ -44,25 +44,35 @@ struct hep_slice track_text_cut(struct hep_slice s)
     return s;
 }
 
-void track_texts_pack(const struct track_texts *texts, struct buf *b)
+void track_slices_pack(const struct hep_slice *all, size_t count, struct buf *b)
 {
-    for (int i = 0; i < TRACK_TEXTS; i++) {
-        struct hep_slice s = track_text_cut(texts->of[i]);
+    for (size_t i = 0; i < count; i++) {
+        struct hep_slice s = track_text_cut(all[i]);
         buf_putc(b, (char)(uint8_t)s.len);
         buf_put(b, s.ptr, s.len);
     }
 }
 
-bool track_texts_unpack(const uint8_t *p, size_t len, struct track_texts *ret)
+bool track_slices_unpack(const uint8_t *p, size_t len, struct hep_slice *ret, size_t count)
 {
     const uint8_t *end = p + len;
-    for (int i = 0; i < TRACK_TEXTS; i++) {
+    for (size_t i = 0; i < count; i++) {
         if (p == end || (size_t)(end - p) < (size_t)1 + *p)
             return false;
-        ret->of[i] = (struct hep_slice){ p + 1, *p };
+        ret[i] = (struct hep_slice){ p + 1, *p };
         p += 1 + *p;
     }
     return p == end;
+}
+
+void track_texts_pack(const struct track_texts *texts, struct buf *b)
+{
+    track_slices_pack(texts->of, TRACK_TEXTS, b);
+}
+
+bool track_texts_unpack(const uint8_t *p, size_t len, struct track_texts *ret)
+{
+    return track_slices_unpack(p, len, ret->of, TRACK_TEXTS);
 }
 
 /* ------------------------------------------------------------------------------------------------ numbers */
@@ -82,7 +92,7 @@ const char *track_transport_name(enum track_transport transport)
     return transports[transport];
 }
 
-static uint8_t transport_of(struct hep_slice proto)
+uint8_t track_transport_by_name(struct hep_slice proto)
 {
     for (uint8_t i = 0; i < TRACK_TRANSPORT_OTHER; i++)
         if (text_is(proto, transports[i]))
@@ -121,7 +131,7 @@ static uint32_t message_hash(const struct record *r, const struct track_event *e
     return (uint32_t)XXH3_64bits_withSeed(&m, sizeof(m), seed);
 }
 
-static uint16_t tap_of(const struct record *r, uint64_t seed)
+uint16_t track_tap(const struct record *r, uint64_t seed)
 {
     struct {
         int64_t capture_id;
@@ -197,11 +207,11 @@ static void set_numbers(const struct record *r, uint64_t seed, struct track_even
     e->status = r->status > 0 && r->status < 1000 ? (uint16_t)r->status : 0;
     if (r->status == RECORD_NONE)
         e->flags |= TRACK_EVENT_REQUEST;
-    e->tap = tap_of(r, seed);
+    e->tap = track_tap(r, seed);
     e->q850 = cause_of(r->q850_cause);
     e->sip_cause = cause_of(r->sip_cause);
     e->via_count = r->via_count < 0 ? 0 : r->via_count > 255 ? 255 : (uint8_t)r->via_count;
-    e->transport = transport_of(r->proto);
+    e->transport = track_transport_by_name(r->proto);
     e->src = (struct track_addr){ r->src_ip, (uint16_t)r->src_port };
     e->dst = (struct track_addr){ r->dst_ip, (uint16_t)r->dst_port };
 }

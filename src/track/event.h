@@ -132,6 +132,10 @@ enum track_transport { TRACK_UDP, TRACK_TCP, TRACK_TLS, TRACK_WS, TRACK_WSS, TRA
 
 /* "udp" ... "other". Static. */
 const char *track_transport_name(enum track_transport transport);
+uint8_t track_transport_by_name(struct hep_slice proto); /* TRACK_TRANSPORT_OTHER for what has none */
+
+/* Who saw a row: hash of capture id and sender, never 0. */
+uint16_t track_tap(const struct record *r, uint64_t seed);
 
 /*
  * The event of a row, and its texts as slices into the row. `seed` belongs to the data directory: who sends messages
@@ -163,6 +167,8 @@ bool track_event_may_begin(const struct track_event *e);
 bool track_event_has_news(const struct track_event *e);
 
 /* Appends the texts as octets; reads them back as slices into these. False if the octets are no such texts. */
+void track_slices_pack(const struct hep_slice *all, size_t count, struct buf *b); /* of any number */
+bool track_slices_unpack(const uint8_t *p, size_t len, struct hep_slice *ret, size_t count);
 void track_texts_pack(const struct track_texts *texts, struct buf *b);
 bool track_texts_unpack(const uint8_t *p, size_t len, struct track_texts *ret);
 

@@ -13,23 +13,12 @@
 
 void reg_texts_pack(const struct reg_texts *texts, struct buf *b)
 {
-    for (int i = 0; i < REG_TEXTS; i++) {
-        struct hep_slice s = track_text_cut(texts->of[i]);
-        buf_putc(b, (char)(uint8_t)s.len);
-        buf_put(b, s.ptr, s.len);
-    }
+    track_slices_pack(texts->of, REG_TEXTS, b);
 }
 
 bool reg_texts_unpack(const uint8_t *p, size_t len, struct reg_texts *ret)
 {
-    const uint8_t *end = p + len;
-    for (int i = 0; i < REG_TEXTS; i++) {
-        if (p == end || (size_t)(end - p) < (size_t)1 + *p)
-            return false;
-        ret->of[i] = (struct hep_slice){ p + 1, *p };
-        p += 1 + *p;
-    }
-    return p == end;
+    return track_slices_unpack(p, len, ret->of, REG_TEXTS);
 }
 
 static void set_texts(const struct record *r, struct reg_texts *ret)
@@ -77,25 +66,6 @@ static uint32_t message_hash(const struct record *r, const struct reg_event *e, 
     memcpy(m.src, e->src.ip.octets, sizeof(m.src));
     memcpy(m.dst, e->dst.ip.octets, sizeof(m.dst));
     return hash32(XXH3_64bits_withSeed(&m, sizeof(m), seed));
-}
-
-static uint16_t tap_of(const struct record *r, uint64_t seed)
-{
-    struct {
-        int64_t capture_id;
-        uint8_t sender[16];
-    } tap = { .capture_id = r->capture_id };
-    memcpy(tap.sender, r->sender.octets, sizeof(tap.sender));
-    uint16_t h = (uint16_t)XXH3_64bits_withSeed(&tap, sizeof(tap), seed);
-    return h != 0 ? h : 1;
-}
-
-static uint8_t transport_of(struct hep_slice proto)
-{
-    for (unsigned i = 0; i < TRACK_TRANSPORT_OTHER; i++)
-        if (text_is(proto, track_transport_name((enum track_transport)i)))
-            return (uint8_t)i;
-    return TRACK_TRANSPORT_OTHER;
 }
 
 /* ------------------------------------------------------------------------------------------------ contacts */
@@ -181,8 +151,8 @@ bool reg_event_make(const struct record *r, uint64_t seed, struct reg_event *ret
     ret->status = r->status > 0 && r->status < 1000 ? (uint16_t)r->status : 0;
     if (r->status == RECORD_NONE)
         ret->flags |= REG_EVENT_REQUEST;
-    ret->tap = tap_of(r, seed);
-    ret->transport = transport_of(r->proto);
+    ret->tap = track_tap(r, seed);
+    ret->transport = track_transport_by_name(r->proto);
     ret->src = (struct track_addr){ r->src_ip, (uint16_t)r->src_port };
     ret->dst = (struct track_addr){ r->dst_ip, (uint16_t)r->dst_port };
     ret->header_expires = r->expires >= 0 && r->expires < REG_NO_EXPIRES ? (uint32_t)r->expires : REG_NO_EXPIRES;

@@ -127,10 +127,11 @@ struct track_call *tracker_add(struct tracker *t, uint64_t key, uint32_t *ret_nu
     return c;
 }
 
+/* In the order of memory: by the table each call would be a wait for it. */
 void tracker_walk(const struct tracker *t, tracker_call_fn *fn, void *arg)
 {
-    for (uint32_t i = 0; i < t->cells.count; i++)
-        if (t->cells.all[i].place != 0 && !fn(arg, t->cells.all[i].place - 1))
+    for (uint32_t i = 0; i < t->used; i++)
+        if (tracker_call(t, i)->messages > 0 && !fn(arg, i))
             return;
 }
 

@@ -340,6 +340,31 @@ class Calls(lib.Case):
         lib.wait_for(lambda: server.metric("hepcat_calls_live") == 0, "all calls to be over")
         self.assertEqual(self.legs_of(server, "first"), {"first", "second", "third"})
 
+    def test_keys_that_nobody_can_ask_for(self) -> None:
+        """What a header holds joins nothing then, and is in nobody's way."""
+        server = self.serve("--config", self.file("c.yaml", "calls:\n  linger: 1s\n"))
+        begin = time.time() - 60
+        odd = "".join(f"X-Call-ID: {text}\r\n" for text in ("ab\x01cd", "say \"hi\" \\ *", "/x/i", "x" * 250))
+        server.send(self.leg("odd-one", begin, extra=odd).messages + self.leg("odd-two", begin + 1, extra=odd).messages)
+        self.wait_calls(server, 2)
+        self.assertEqual(self.legs_of(server, "odd-one"), {"odd-one", "odd-two"})
+        lib.wait_for(lambda: server.metric("hepcat_calls_live") == 0, "calls that are over")
+        self.assertEqual(self.legs_of(server, "odd-two"), {"odd-one", "odd-two"})
+        self.assertEqual(server.get("/api/v1/flow", call_id="odd-one", legs=1).json["count"], 10)
+
+    def test_numbers_of_a_country(self) -> None:
+        """Key figures go by the same rules of phone numbers as the filter."""
+        server = self.serve("--config", self.file("c.yaml", 'numbers:\n  country: "49"\n'))
+        script = Script("abroad", time.time() - 60)
+        script.add(0, "INVITE sip:x@example.org SIP/2.0", "1 INVITE", to_tag=False, to_user="0301234567")
+        script.add(1, "SIP/2.0 486 Busy Here", "1 INVITE", to_user="0301234567")
+        server.send(script.messages)
+        self.wait_calls(server, 1)
+        for q in ('num:"+49 30 1234567"', "num:0301234567"):
+            self.assertEqual(self.ids(server, q), {"abroad"})
+            self.assertEqual(server.get("/api/v1/kpi", q=q, by="status").json["attempts"], 1)
+            self.assertEqual(server.get("/api/v1/kpi", q=q, by="status").json["groups"][0]["attempts"], 1)
+
     def test_legs_of_a_hub(self) -> None:
         """What very many calls have in common joins none of them."""
         server = self.serve("--config", self.file("c.yaml", "calls:\n  linger: 1s\n"))

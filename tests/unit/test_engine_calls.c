@@ -365,6 +365,54 @@ static void test_looked_at_meanwhile(void **state)
     world_free(w);
 }
 
+/* ------------------------------------------------------------------------------------------------ damage */
+
+static int find_state(void *arg, const char *name, bool is_dir)
+{
+    char *path = arg;
+    if (!is_dir && strstr(name, ".tmp") == NULL)
+        (void)snprintf(path, VFS_PATH_MAX, DATA "/lake/state/%.200s", name);
+    return 0;
+}
+
+/* An octet of what was kept is wrong, wherever it is: that is noticed, calls begin anew, and messages are all there. */
+static void test_damaged_state(void **state)
+{
+    (void)state;
+    for (unsigned i = 0; i < 40; i++) {
+        struct world *w = world_new(100 + i);
+        char path[VFS_PATH_MAX] = "";
+        size_t len;
+        assert_true(start(w));
+        for (unsigned n = 0; n < 30; n++)
+            assert_true(send_one(w, 0));
+        assert_int_equal(stop(w), 0);
+        assert_int_equal(vfs_list(w->vfs, DATA "/lake/state", find_state, path), 0);
+        const uint8_t *octets = fault_data(w->fs, path, &len);
+        assert_non_null(octets);
+        uint8_t *copy = malloc(len);
+        assert_non_null(copy);
+        memcpy(copy, octets, len);
+        size_t cut = i % 4 == 0 ? prng_below(&w->random, len) : len;
+        copy[prng_below(&w->random, len)] ^= (uint8_t)(1u << i % 8);
+        fault_put(w->fs, path, copy, cut);
+        free(copy);
+        assert_true(start(w));
+        struct engine_figures figures;
+        engine_figures(w->engine, &figures);
+        assert_int_equal(figures.calls.live, 0);
+        struct found *f = calloc(1, sizeof(*f));
+        uint32_t messages = 0;
+        look(w, 1u << RECORD_SIP, f);
+        for (unsigned n = 1; n < CALLS_MAX; n++)
+            messages += f->messages[n];
+        assert_int_equal(messages, 30);
+        free(f);
+        assert_true(send_one(w, 0));
+        world_free(w);
+    }
+}
+
 /* ------------------------------------------------------------------------------------------------ rows */
 
 static void test_row(void **state)
@@ -404,6 +452,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_row),
         cmocka_unit_test(test_power_loss),
+        cmocka_unit_test(test_damaged_state),
         cmocka_unit_test(test_looked_at_meanwhile),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
