@@ -2,6 +2,7 @@
 
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "capture/messages_internal.h"
@@ -159,6 +160,8 @@ static void on_dgram(void *arg, const struct dgram *d)
     struct reading *r = arg;
     r->sec = d->sec;
     r->usec = d->usec;
+    if (r->o->dgram != NULL && r->o->dgram(r->o->arg, d))
+        return;
     if (sip_looks_like(d->payload.ptr, d->payload.len))
         take_sip(r, d);
     else if (rtcp_looks_like(d->payload.ptr, d->payload.len))
@@ -188,45 +191,63 @@ void reading_sip(struct reading *r, const struct tcp_flow *flow, struct hep_slic
 
 /* ------------------------------------------------------------------------------------------------ all */
 
-static int read_all(struct reading *r, struct input *in, struct hep_slice octets, struct errmsg *err)
+static bool reading_open(struct reading *r, const struct messages_options *o)
 {
-    const struct messages_options *o = r->o;
-    const struct tcp_callbacks tcp = {
-        .on_data = reading_tcp_data, .on_gap = reading_tcp_gap, .on_close = reading_tcp_close, .arg = r
-    };
-    const struct capture_reading reading = {
-        .in = in,
-        .octets = octets,
-        .options = { .on_udp = on_dgram, .on_sctp = on_dgram, .udp_arg = r, .tcp_callbacks = tcp },
-        .note = o->note,
-        .arg = o->arg,
-        .done = o->done,
-        .packet = &r->packet,
-    };
     const struct lru_options endpoints = { sizeof(struct endpoint), sizeof(struct call_ref), ENDPOINTS_MAX, NULL,
                                            NULL };
+    r->o = o;
+    r->hep_flows =
+        (struct hep_flows){ .on_frame = reading_hep_frame, .on_bad = reading_hep_bad, .arg = r, .done = o->done };
     buf_init(&r->json, 1u << 20);
     r->endpoints = lru_new(&endpoints);
     r->envelope = hep_zlib_new(0);
-    int rc =
-        r->endpoints == NULL || r->envelope == NULL ? errmsg_set(err, "out of memory") : read_capture(&reading, err);
+    return r->endpoints != NULL && r->envelope != NULL;
+}
+
+static void reading_close(struct reading *r)
+{
     lru_free(r->endpoints);
     hep_zlib_free(r->envelope);
     buf_free(&r->json);
-    return rc;
+}
+
+static struct dissect_options dissect_options_of(struct reading *r)
+{
+    return (struct dissect_options){
+        .on_udp = on_dgram,
+        .on_sctp = on_dgram,
+        .udp_arg = r,
+        .tcp_callbacks = { .on_data = reading_tcp_data,
+                           .on_gap = reading_tcp_gap,
+                           .on_close = reading_tcp_close,
+                           .arg = r },
+    };
+}
+
+static void set_counts(struct reading *r)
+{
+    r->counts.packets = r->packet;
+    r->counts.other_tcp += r->hep_flows.skipped;
+    r->hep_flows.skipped = 0;
 }
 
 static int read_messages(struct input *in, struct hep_slice octets, const struct messages_options *options,
                          struct messages_counts *ret_counts, struct errmsg *err)
 {
-    struct reading r = { .o = options };
-    r.hep_flows = (struct hep_flows){
-        .on_frame = reading_hep_frame, .on_bad = reading_hep_bad, .arg = &r, .done = options->done
+    struct reading r = { 0 };
+    const struct capture_reading reading = {
+        .in = in,
+        .octets = octets,
+        .options = dissect_options_of(&r),
+        .note = options->note,
+        .arg = options->arg,
+        .done = options->done,
+        .packet = &r.packet,
     };
-    int rc = read_all(&r, in, octets, err);
+    int rc = reading_open(&r, options) ? read_capture(&reading, err) : errmsg_set(err, "out of memory");
+    set_counts(&r);
     *ret_counts = r.counts;
-    ret_counts->packets = r.packet;
-    ret_counts->other_tcp += r.hep_flows.skipped;
+    reading_close(&r);
     return rc;
 }
 
@@ -240,6 +261,71 @@ int messages_read_memory(struct hep_slice octets, const struct messages_options 
                          struct messages_counts *ret_counts, struct errmsg *err)
 {
     return read_messages(NULL, octets, options, ret_counts, err);
+}
+
+/* ------------------------------------------------------------------------------------------------ packet by packet */
+
+struct messages {
+    struct messages_options options;
+    struct reading reading;
+    struct dissector *dissector;
+};
+
+struct messages *messages_new(const struct messages_options *options)
+{
+    static const bool never;
+    struct messages *m = calloc(1, sizeof(*m));
+    if (m == NULL)
+        return NULL;
+    m->options = *options;
+    if (m->options.done == NULL)
+        m->options.done = &never;
+    const struct dissect_options dissect = dissect_options_of(&m->reading);
+    if (reading_open(&m->reading, &m->options))
+        m->dissector = dissector_new(&dissect);
+    if (m->dissector != NULL)
+        return m;
+    messages_free(m);
+    return NULL;
+}
+
+void messages_free(struct messages *m)
+{
+    if (m == NULL)
+        return;
+    dissector_free(m->dissector); /* its flows go back to the reading */
+    reading_close(&m->reading);
+    free(m);
+}
+
+enum dissect_outcome messages_packet(struct messages *m, const struct packet *packet)
+{
+    m->reading.packet++;
+    enum dissect_outcome outcome = dissect_packet(m->dissector, packet);
+    set_counts(&m->reading);
+    return outcome;
+}
+
+void messages_finish(struct messages *m)
+{
+    dissect_finish(m->dissector);
+    set_counts(&m->reading);
+}
+
+const struct messages_counts *messages_counts(const struct messages *m)
+{
+    return &m->reading.counts;
+}
+
+const struct dissector *messages_dissector(const struct messages *m)
+{
+    return m->dissector;
+}
+
+struct hep_slice messages_call_of(struct messages *m, const struct dgram *dgram)
+{
+    const struct call_ref *ref = call_of(&m->reading, dgram);
+    return ref == NULL ? (struct hep_slice){ NULL, 0 } : (struct hep_slice){ (const uint8_t *)ref->call_id, ref->len };
 }
 
 size_t messages_extra_chunks(const struct hep_msg *msg, struct hep_chunk *extra, size_t max)

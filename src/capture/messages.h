@@ -1,7 +1,8 @@
 /*
  * A capture as HEP messages: plain SIP over UDP, TCP and SCTP as type 1, RTCP as type 5 JSON with the Call-ID of the
  * SDP that named its address as correlation id, and HEP that is in it, as it is. `hepcat encode`, `hepcat import` and
- * the server's import read captures by this.
+ * the server's import read captures by this, `hepcat agent` the packets of
+ * a network.
  *
  * Files: messages.c datagrams, messages_tcp.c streams, messages_hep.c HEP inside.
  */
@@ -10,6 +11,7 @@
 
 #include "base/errmsg.h"
 #include "base/input.h"
+#include "capture/dissect.h"
 #include "capture/ports.h"
 #include "hep/hep.h"
 
@@ -32,7 +34,7 @@ struct messages_options {
     uint32_t id;      /* 0: MESSAGES_ID */
     /* Not NULL: HEP is taken, too; these are the ports to look for it beside its content. */
     const struct ports *hep_ports;
-    const bool *done; /* stop when it is true */
+    const bool *done; /* stop when it is true; NULL: never, for messages_new() alone */
 
     /* `packet` counts from 1. What is pointed at is valid during the call. */
     void (*message)(void *arg, uint64_t packet, struct hep_msg *msg); /* made of SIP or RTCP: to be encoded */
@@ -40,6 +42,8 @@ struct messages_options {
     void (*rebuild)(void *arg, uint64_t packet, struct hep_msg *msg); /* HEP to be encoded with all its chunks */
     void (*bad)(void *arg, uint64_t packet, const char *text);        /* something that cannot be a message */
     void (*note)(void *arg, const char *text);                        /* what was lost on the way; may be NULL */
+    /* Each datagram of UDP or SCTP before it is looked at: true takes it away. NULL: nobody asks. */
+    bool (*dgram)(void *arg, const struct dgram *dgram);
     void *arg;
 };
 
@@ -50,6 +54,28 @@ int messages_read(struct input *in, const struct messages_options *options, stru
 /* The same for a capture in memory. */
 int messages_read_memory(struct hep_slice octets, const struct messages_options *options,
                          struct messages_counts *ret_counts, struct errmsg *err);
+
+/* ------------------------------------------------------------------------------------------------ packet by packet */
+
+/* For who has the packets one by one: a live capture. `bad` and the others are called from within messages_packet(). */
+struct messages;
+
+/* NULL if out of memory. Options are copied; of `done` and `note` no use is made but to end a packet early. */
+struct messages *messages_new(const struct messages_options *options);
+void messages_free(struct messages *m); /* without callbacks; NULL is fine */
+
+/* Takes a packet and returns what became of it. Packets are numbered from 1. */
+enum dissect_outcome messages_packet(struct messages *m, const struct packet *packet);
+
+/* The capture is over: what was under way of TCP is handed out or given up. */
+void messages_finish(struct messages *m);
+
+/* Up to now. Valid until messages_free(). */
+const struct messages_counts *messages_counts(const struct messages *m);
+const struct dissector *messages_dissector(const struct messages *m);
+
+/* The Call-ID of the call whose SDP named one of the two as a place of RTCP; empty if none did. */
+struct hep_slice messages_call_of(struct messages *m, const struct dgram *dgram);
 
 /*
  * The chunks of a decoded frame that have no field, so that one built anew keeps them: fills in at most `max`, returns
