@@ -84,6 +84,7 @@ static void append_cell(const struct duck *d, void *app, const struct record_col
     case RECORD_TIME:
     case RECORD_SEQ:
     case RECORD_OPTIONAL:
+    case RECORD_DECIMAL:
     case RECORD_UID:
         (void)d->int64(app, *(const int64_t *)at);
         break;

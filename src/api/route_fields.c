@@ -17,6 +17,9 @@ static const struct kind {
     [FILTER_URI] = { "uri", "+4930*@example.com" },
     [FILTER_COUNT] = { "number", ">=16" },
     [FILTER_SPAN] = { "duration", ">60s" },
+    [FILTER_DECIMAL] = { "decimal", "<3.5" },
+    [FILTER_PERCENT] = { "percent", ">2%" },
+    [FILTER_DELAY] = { "milliseconds", ">30ms" },
     [FILTER_STATUS] = { "status", "4xx" },
     [FILTER_ADDR] = { "address", "10.0.0.0/8" },
     [FILTER_SENDER] = { "network", "192.0.2.0/24" },
@@ -102,7 +105,7 @@ void api_get_fields(struct api_request *r, struct api_reply *reply)
     (void)r;
     buf_puts(&reply->body, "{\"fields\":[");
     for (size_t i = 0; i < count; i++) {
-        if (!is_of(&fields[i], RECORD_TABLES_ALL & ~RECORD_TABLES_KEYS))
+        if (!is_of(&fields[i], RECORD_TABLES_ALL & ~RECORD_TABLES_FOUND_BY_CALL))
             continue; /* nothing that is served has it */
         buf_puts(&reply->body, shown++ == 0 ? "" : ",");
         put_field(&reply->body, &fields[i]);

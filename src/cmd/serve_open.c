@@ -82,6 +82,7 @@ static struct store_retention retention_of(const struct conf *c)
                   [RECORD_OTHER] = c->retention_other_days,
                   [RECORD_CALL] = c->retention_call_days,
                   [RECORD_CALL_KEY] = c->retention_call_days,
+                  [RECORD_QUALITY] = c->retention_call_days,
                   [RECORD_REGISTRATION] = c->retention_registration_days },
         .octets = { [RECORD_SIP] = c->retention_sip_bytes,
                     [RECORD_MEDIA] = c->retention_media_bytes,
@@ -89,6 +90,7 @@ static struct store_retention retention_of(const struct conf *c)
                     [RECORD_OTHER] = c->retention_other_bytes,
                     [RECORD_CALL] = c->retention_call_bytes,
                     [RECORD_CALL_KEY] = c->retention_call_bytes,
+                    [RECORD_QUALITY] = c->retention_call_bytes,
                     [RECORD_REGISTRATION] = c->retention_registration_bytes },
         .disk_percent = (unsigned)c->retention_disk,
     };

@@ -10,23 +10,26 @@
 
 /* What values of a field are, and how `columns` is to be read. */
 enum filter_value_type {
-    FILTER_TEXT,   /* the whole text of one of the columns */
-    FILTER_WORD,   /* the same, without regard to case whatever the column says */
-    FILTER_LIST,   /* one element of the column's text, which has `separator` between them */
-    FILTER_USER,   /* user part of a URI; columns of users */
-    FILTER_URI,    /* user, user@host or @host; columns in pairs: user, host */
-    FILTER_COUNT,  /* number, or comparison with one */
-    FILTER_SPAN,   /* length of time, or comparison with one; columns of milliseconds */
-    FILTER_STATUS, /* the same, and classes: 4xx */
-    FILTER_ADDR,   /* address, network, port; columns in threes: octets, text, port */
-    FILTER_SENDER, /* address or network; column of text */
-    FILTER_TYPE,   /* payload type or table; column of the number */
-    FILTER_TIME,   /* comparison with a time, or a range */
-    FILTER_PHONE,  /* phone number in any of its written forms; columns of users */
-    FILTER_HEADER, /* header of a SIP message; column of payloads. The name of the field goes on: FILTER_HEADER_PREFIX
-                    */
-    FILTER_BODY,   /* some place in the body; column of payloads */
-    FILTER_PAYLOAD /* some place in the payload */
+    FILTER_TEXT,    /* the whole text of one of the columns */
+    FILTER_WORD,    /* the same, without regard to case whatever the column says */
+    FILTER_LIST,    /* one element of the column's text, which has `separator` between them */
+    FILTER_USER,    /* user part of a URI; columns of users */
+    FILTER_URI,     /* user, user@host or @host; columns in pairs: user, host */
+    FILTER_COUNT,   /* number, or comparison with one */
+    FILTER_SPAN,    /* length of time, or comparison with one; columns of milliseconds */
+    FILTER_DECIMAL, /* number with two decimals, or comparison with one */
+    FILTER_PERCENT, /* the same of percent */
+    FILTER_DELAY,   /* the same of milliseconds: jitter, round trips */
+    FILTER_STATUS,  /* the same, and classes: 4xx */
+    FILTER_ADDR,    /* address, network, port; columns in threes: octets, text, port */
+    FILTER_SENDER,  /* address or network; column of text */
+    FILTER_TYPE,    /* payload type or table; column of the number */
+    FILTER_TIME,    /* comparison with a time, or a range */
+    FILTER_PHONE,   /* phone number in any of its written forms; columns of users */
+    FILTER_HEADER,  /* header of a SIP message; column of payloads. The name of the field goes on: FILTER_HEADER_PREFIX
+                     */
+    FILTER_BODY,    /* some place in the body; column of payloads */
+    FILTER_PAYLOAD  /* some place in the payload */
 };
 
 #define FILTER_HEADER_PREFIX "header."

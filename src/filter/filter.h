@@ -102,6 +102,7 @@ size_t filter_keys(const struct filter *f, enum record_table table, int column, 
 enum filter_value_kind {
     FILTER_VALUE_NUMBER,
     FILTER_VALUE_TIME, /* number: microseconds since 1970 UTC, a TIMESTAMP WITH TIME ZONE */
+    FILTER_VALUE_DECIMAL, /* number: hundredths; a DOUBLE, to be compared as DECIMAL(9,2) */
     FILTER_VALUE_TEXT,
     FILTER_VALUE_OCTETS
 };

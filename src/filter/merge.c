@@ -20,7 +20,7 @@ static enum merge_class class_of(const struct filter_node *node)
     case FILTER_OP_EXACT:
         return CLASS_TEXT;
     case FILTER_OP_NUMBER:
-        return node->test->kind != RECORD_TIME ? CLASS_NUMBER : CLASS_NONE;
+        return node->test->kind != RECORD_TIME && node->test->kind != RECORD_DECIMAL ? CLASS_NUMBER : CLASS_NONE;
     case FILTER_OP_OCTETS:
         return CLASS_ADDR;
     default:

@@ -62,7 +62,9 @@ static void bind_octets(struct writer *w, const uint8_t *octets, size_t len)
 
 static void bind_number(struct writer *w, const struct filter_leaf *l, int64_t number)
 {
-    enum filter_value_kind kind = l->kind == RECORD_TIME ? FILTER_VALUE_TIME : FILTER_VALUE_NUMBER;
+    enum filter_value_kind kind = l->kind == RECORD_TIME      ? FILTER_VALUE_TIME
+                                  : l->kind == RECORD_DECIMAL ? FILTER_VALUE_DECIMAL
+                                                              : FILTER_VALUE_NUMBER;
     bind(w, (struct filter_value){ .kind = kind, .number = number });
 }
 
@@ -71,18 +73,19 @@ static void bind_number(struct writer *w, const struct filter_leaf *l, int64_t n
 static void write_number(struct writer *w, const struct filter_leaf *l)
 {
     bool time = l->kind == RECORD_TIME;
+    const char *mark = l->kind == RECORD_DECIMAL ? "CAST(? AS DECIMAL(9,2))" : "?";
     bool above = l->low > (time ? INT64_MIN : 0), below = l->high < (time ? INT64_MAX : UINT32_MAX);
     if (l->low == l->high) {
-        buf_printf(w->sql, "%s = ?", l->name);
+        buf_printf(w->sql, "%s = %s", l->name, mark);
         bind_number(w, l, l->low);
         return;
     }
     if (!above && !below)
         buf_printf(w->sql, "%s IS NOT NULL", l->name);
     else if (above && below)
-        buf_printf(w->sql, "(%s >= ? AND %s <= ?)", l->name, l->name);
+        buf_printf(w->sql, "(%s >= %s AND %s <= %s)", l->name, mark, l->name, mark);
     else
-        buf_printf(w->sql, "%s %s ?", l->name, above ? ">=" : "<=");
+        buf_printf(w->sql, "%s %s %s", l->name, above ? ">=" : "<=", mark);
     if (above)
         bind_number(w, l, l->low);
     if (below)

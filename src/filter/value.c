@@ -305,11 +305,12 @@ static int value_list(const struct value *v, struct filter_node **ret, struct he
 typedef int value_fn(const struct value *v, struct filter_node **ret, struct hep_slice *ret_text);
 
 static value_fn *const by_type[] = {
-    [FILTER_TEXT] = value_text,     [FILTER_WORD] = value_text,     [FILTER_LIST] = value_list,
-    [FILTER_USER] = value_uri,      [FILTER_URI] = value_uri,       [FILTER_COUNT] = value_number,
-    [FILTER_SPAN] = value_number,   [FILTER_STATUS] = value_number, [FILTER_ADDR] = value_addr,
-    [FILTER_SENDER] = value_sender, [FILTER_TYPE] = value_type,     [FILTER_TIME] = value_time,
-    [FILTER_PHONE] = value_phone,   [FILTER_HEADER] = value_part,   [FILTER_BODY] = value_part,
+    [FILTER_TEXT] = value_text,     [FILTER_WORD] = value_text,      [FILTER_LIST] = value_list,
+    [FILTER_USER] = value_uri,      [FILTER_URI] = value_uri,        [FILTER_COUNT] = value_number,
+    [FILTER_SPAN] = value_number,   [FILTER_DECIMAL] = value_number, [FILTER_PERCENT] = value_number,
+    [FILTER_DELAY] = value_number,  [FILTER_STATUS] = value_number,  [FILTER_ADDR] = value_addr,
+    [FILTER_SENDER] = value_sender, [FILTER_TYPE] = value_type,      [FILTER_TIME] = value_time,
+    [FILTER_PHONE] = value_phone,   [FILTER_HEADER] = value_part,    [FILTER_BODY] = value_part,
     [FILTER_PAYLOAD] = value_part,
 };
 

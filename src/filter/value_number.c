@@ -10,6 +10,7 @@
 #include "filter/value.h"
 
 #define NUMBER_MAX ((int64_t)UINT32_MAX)
+#define ONE_MAX    32 /* octets of a number with its unit */
 
 struct range {
     int64_t low, high;
@@ -22,11 +23,38 @@ static bool is_star(struct hep_slice s)
     return s.len == 1 && s.ptr[0] == GLOB_STAR;
 }
 
+/* What is written behind a number of the type; NULL: it has no decimals. */
+static const char *unit_of_decimals(enum filter_value_type type)
+{
+    switch (type) {
+    case FILTER_DECIMAL:
+        return "";
+    case FILTER_PERCENT:
+        return "%";
+    case FILTER_DELAY:
+        return "ms";
+    default:
+        return NULL;
+    }
+}
+
+/* "3.5", "2%", "30ms" as hundredths; the unit may be left out. */
+static bool read_decimal(struct hep_slice s, const char *unit, int64_t *ret)
+{
+    size_t len = strlen(unit);
+    if (len > 0 && s.len > len && memcmp(s.ptr + s.len - len, unit, len) == 0)
+        s.len -= len;
+    return num_parse_hundredths((const char *)s.ptr, s.len, RECORD_DECIMAL_MAX, ret);
+}
+
 /* A number as the column has it: of milliseconds "1500ms", "1.5s", "90", "2m", seconds where no unit is given. */
 static bool read_one(const struct value *v, struct hep_slice s, int64_t *ret)
 {
     uint64_t n;
     int64_t us;
+    const char *unit = unit_of_decimals(v->field->type);
+    if (unit != NULL)
+        return read_decimal(s, unit, ret);
     if (v->field->type == FILTER_SPAN) {
         if (!when_duration((const char *)s.ptr, s.len, NUMBER_MAX * 1000, &us))
             return false;
@@ -97,21 +125,35 @@ static size_t write_class(struct range r, char out[32])
     return 0;
 }
 
+/* One number with its unit. */
+static void write_one(const struct value *v, int64_t n, char out[ONE_MAX])
+{
+    const char *unit = unit_of_decimals(v->field->type);
+    char digits[NUM_HUNDREDTHS_TEXT];
+    if (unit != NULL && n >= 0) {
+        (void)num_format_hundredths(n, digits);
+        (void)snprintf(out, ONE_MAX, "%s%s", digits, unit);
+    } else {
+        (void)snprintf(out, ONE_MAX, "%lld%s", (long long)n, v->field->type == FILTER_SPAN ? "ms" : "");
+    }
+}
+
 static struct hep_slice write_range(const struct value *v, struct range r)
 {
-    char out[64];
-    const char *unit = v->field->type == FILTER_SPAN ? "ms" : "";
+    char out[2 * ONE_MAX + 4], low[ONE_MAX], high[ONE_MAX];
     size_t n = v->field->type == FILTER_STATUS ? write_class(r, out) : 0;
+    write_one(v, r.low, low);
+    write_one(v, r.high, high);
     if (n == 0 && r.low == r.high)
-        n = (size_t)snprintf(out, sizeof(out), "%lld%s", (long long)r.low, unit);
+        n = (size_t)snprintf(out, sizeof(out), "%s", low);
     else if (n == 0 && r.low <= 0 && r.high >= NUMBER_MAX)
         out[n++] = GLOB_STAR;
     else if (n == 0 && r.low > 0 && r.high < NUMBER_MAX)
-        n = (size_t)snprintf(out, sizeof(out), "%lld%s..%lld%s", (long long)r.low, unit, (long long)r.high, unit);
+        n = (size_t)snprintf(out, sizeof(out), "%s..%s", low, high);
     else if (n == 0 && r.low > 0)
-        n = (size_t)snprintf(out, sizeof(out), ">=%lld%s", (long long)r.low, unit);
+        n = (size_t)snprintf(out, sizeof(out), ">=%s", low);
     else if (n == 0)
-        n = (size_t)snprintf(out, sizeof(out), "<=%lld%s", (long long)r.high, unit);
+        n = (size_t)snprintf(out, sizeof(out), "<=%s", high);
     return (struct hep_slice){ filter_copy(v->f, out, n), n };
 }
 
@@ -124,6 +166,11 @@ static int bad_number(const struct value *v)
     if (v->field->type == FILTER_SPAN)
         return filter_fail(v->err, v->at, "'%s' is a length of time such as >60s, <=1500ms, 2m or 1s..3s",
                            v->field->name);
+    const char *unit = unit_of_decimals(v->field->type);
+    if (unit != NULL)
+        return filter_fail(v->err, v->at,
+                           "'%s' is a number such as >3.5%s, <=20%s or 1..2.5%s, with two decimals at most",
+                           v->field->name, unit, unit, unit);
     return filter_fail(v->err, v->at, "'%s' is a number such as 16, >=16, <16 or 1..5, up to %lld", v->field->name,
                        (long long)NUMBER_MAX);
 }

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/base64.h"
+#include "base/num.h"
 #include "base/utf8.h"
 #include "base/when.h"
 
@@ -102,12 +103,14 @@ static void put_flags(struct buf *out, uint32_t flags)
 /* The same texts as those of row_json.h. */
 static void put_number(struct buf *out, int column, const struct record_column *c, int64_t v)
 {
-    char text[WHEN_TEXT_MAX];
+    char text[WHEN_TEXT_MAX > NUM_HUNDREDTHS_TEXT ? WHEN_TEXT_MAX : NUM_HUNDREDTHS_TEXT];
     if (c->kind == RECORD_TIME) {
         (void)when_format(v, text);
         buf_puts(out, text);
     } else if (c->kind == RECORD_UID) {
         buf_printf(out, "%016" PRIx64, (uint64_t)v);
+    } else if (c->kind == RECORD_DECIMAL) {
+        buf_put(out, text, num_format_hundredths(v, text));
     } else if (column == RECORD_COL_flags) {
         put_flags(out, (uint32_t)v);
     } else if (column == RECORD_COL_source && (v == RECORD_NETWORK || v == RECORD_IMPORT)) {

@@ -1,6 +1,7 @@
 #include "query/row_json.h"
 
 #include "base/json_out.h"
+#include "base/num.h"
 #include "base/when.h"
 
 static void put_flags(struct buf *out, uint32_t flags)
@@ -50,6 +51,7 @@ static void put_octets(struct buf *out, const struct record_column *c, struct he
 
 static void put_value(struct buf *out, unsigned column, const struct record_column *c, const struct record_cell *cell)
 {
+    char text[NUM_HUNDREDTHS_TEXT];
     switch (c->kind) {
     case RECORD_TIME:
         put_time(out, cell->number);
@@ -61,6 +63,9 @@ static void put_value(struct buf *out, unsigned column, const struct record_colu
     case RECORD_NUMBER:
     case RECORD_OPTIONAL:
         put_number(out, column, cell->number);
+        break;
+    case RECORD_DECIMAL:
+        buf_put(out, text, num_format_hundredths(cell->number, text));
         break;
     case RECORD_TEXT:
     case RECORD_IP:

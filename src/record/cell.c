@@ -41,6 +41,7 @@ void record_cell_of(const struct record *r, unsigned column, struct record_cell 
         *ret = (struct record_cell){ .number = *(const uint32_t *)member };
         break;
     case RECORD_OPTIONAL:
+    case RECORD_DECIMAL:
         number_cell(*(const int64_t *)member, RECORD_NONE, ret);
         break;
     case RECORD_UID:

@@ -158,6 +158,7 @@ void record_clear(struct record *ret, enum record_table table)
 #define CLEAR_SEQ(name)
 #define CLEAR_NUMBER(name)
 #define CLEAR_OPTIONAL(name) ret->name = RECORD_NONE;
+#define CLEAR_DECIMAL(name) ret->name = RECORD_NONE;
 #define CLEAR_UID(name)
 #define CLEAR_TEXT(name)
 #define CLEAR_IP(name)
@@ -173,6 +174,7 @@ void record_clear(struct record *ret, enum record_table table)
         RECORD_CALL_OWN_COLUMNS(CLEAR)
         RECORD_REGISTRATION_OWN_COLUMNS(CLEAR)
         RECORD_CALL_KEY_OWN_COLUMNS(CLEAR)
+        RECORD_QUALITY_OWN_COLUMNS(CLEAR)
     }
 }
 

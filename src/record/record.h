@@ -13,6 +13,7 @@
 #define RECORD_MEMBER_SEQ(name)            uint64_t name;
 #define RECORD_MEMBER_NUMBER(name)         uint32_t name;
 #define RECORD_MEMBER_OPTIONAL(name)       int64_t name;
+#define RECORD_MEMBER_DECIMAL(name)        int64_t name;
 #define RECORD_MEMBER_UID(name)            uint64_t name;
 #define RECORD_MEMBER_TEXT(name)           struct hep_slice name;
 #define RECORD_MEMBER_IP(name)             struct hep_addr name;
@@ -43,11 +44,12 @@ struct record {
     RECORD_CALL_OWN_COLUMNS(RECORD_MEMBER) /* from here on: rows of messages leave them as they are */
     RECORD_REGISTRATION_OWN_COLUMNS(RECORD_MEMBER)
     RECORD_CALL_KEY_OWN_COLUMNS(RECORD_MEMBER)
+    RECORD_QUALITY_OWN_COLUMNS(RECORD_MEMBER)
 };
 
 /*
  * One value of a stored row, from memory or from a file. `null` alone if there is none; else `number` (TIME, SEQ,
- * NUMBER, OPTIONAL, UID: SEQ and UID as their 64 bits) or `octets` (TEXT, IP: text; ADDR: 16 octets; BYTES).
+ * NUMBER, OPTIONAL, DECIMAL, UID: SEQ and UID as their 64 bits) or `octets` (TEXT, IP: text; ADDR: 16 octets; BYTES).
  */
 struct record_cell {
     bool null;

@@ -10,6 +10,7 @@
 #define OFFSET_SEQ(name)      offsetof(struct record, name)
 #define OFFSET_NUMBER(name)   offsetof(struct record, name)
 #define OFFSET_OPTIONAL(name) offsetof(struct record, name)
+#define OFFSET_DECIMAL(name)  offsetof(struct record, name)
 #define OFFSET_UID(name)      offsetof(struct record, name)
 #define OFFSET_TEXT(name)     offsetof(struct record, name)
 #define OFFSET_IP(name)       offsetof(struct record, name)

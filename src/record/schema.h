@@ -4,7 +4,7 @@
  *
  *     X(name, kind, options)
  *
- * kind     TIME, SEQ, NUMBER, OPTIONAL, UID, TEXT, IP, ADDR, BYTES: enum record_kind says what they are
+ * kind     TIME, SEQ, NUMBER, OPTIONAL, DECIMAL, UID, TEXT, IP, ADDR, BYTES: enum record_kind says what they are
  * options  BLOOM: looked up by equality, has a bloom filter
  *          NOCASE: filters compare it without regard to ASCII case
  *          0: neither
@@ -26,22 +26,25 @@ enum record_table {
     RECORD_OTHER,
     RECORD_CALL,
     RECORD_REGISTRATION,
-    RECORD_CALL_KEY
+    RECORD_CALL_KEY,
+    RECORD_QUALITY
 };
-#define RECORD_TABLES 7
+#define RECORD_TABLES 8
 
 /* Sets of tables: bits 1 << enum record_table. What was received, and what was made of it. */
 #define RECORD_TABLES_ALL           ((1u << RECORD_TABLES) - 1)
 #define RECORD_TABLES_MESSAGES      ((1u << RECORD_CALL) - 1)
 #define RECORD_TABLES_CALLS         (1u << RECORD_CALL)
 #define RECORD_TABLES_REGISTRATIONS (1u << RECORD_REGISTRATION)
-#define RECORD_TABLES_KEYS          (1u << RECORD_CALL_KEY)
+#define RECORD_TABLES_QUALITY       (1u << RECORD_QUALITY)
+#define RECORD_TABLES_FOUND_BY_CALL (1u << RECORD_CALL_KEY | RECORD_TABLES_QUALITY) /* and not searched themselves */
 
 enum record_kind {
     RECORD_TIME,     /* int64_t, microseconds since 1970 UTC. RECORD_NO_TIME is NULL */
     RECORD_SEQ,      /* uint64_t: order of arrival, unique in a data directory */
     RECORD_NUMBER,   /* uint32_t, always there */
     RECORD_OPTIONAL, /* int64_t from 0 to UINT32_MAX; -1 is NULL */
+    RECORD_DECIMAL,  /* int64_t: hundredths, from 0 to RECORD_DECIMAL_MAX; -1 is NULL. Stored as DECIMAL(9,2) */
     RECORD_UID,      /* uint64_t; 0 is NULL */
     RECORD_TEXT,     /* struct hep_slice; empty is NULL. Stored as UTF-8 of at most RECORD_TEXT_MAX octets */
     RECORD_IP,       /* struct hep_addr; stored as text (RFC 5952); absent is NULL */
@@ -51,6 +54,7 @@ enum record_kind {
 
 #define RECORD_NO_TIME  INT64_MIN
 #define RECORD_NONE     ((int64_t)-1)
+#define RECORD_DECIMAL_MAX INT64_C(999999999)
 #define RECORD_TEXT_MAX 1024 /* octets of a text column; longer ones are cut at a character (flag CUT) */
 
 /* Octets of a payload: what a frame can carry, or what a compressed one may inflate to (else it stays compressed). */
@@ -138,6 +142,13 @@ enum { RECORD_BLOOM = 1 << 0, RECORD_NOCASE = 1 << 1 };
 #define RECORD_KIND_COLUMNS(X) \
     X(kind,           TEXT,     RECORD_NOCASE) /* name of the payload type: "rtcp", "rtp_report", "log", "dns"... */
 
+/* Quality of media (docs/media.md): of a call, or of one report. */
+#define RECORD_FIGURE_COLUMNS(X) \
+    X(mos,               DECIMAL,  0)   /* by the E-model */ \
+    X(loss,              DECIMAL,  0)   /* percent of packets */ \
+    X(jitter_ms,         DECIMAL,  0) \
+    X(rtt_ms,            DECIMAL,  0)
+
 /* Of a call (docs/calls.md), what a message has too: the same members. */
 #define RECORD_CALL_SHARED_COLUMNS(X) \
     X(call_id,          TEXT,     RECORD_BLOOM) \
@@ -206,7 +217,23 @@ enum { RECORD_BLOOM = 1 << 0, RECORD_NOCASE = 1 << 1 };
     X(probable,          TEXT,     0)   /* call_uid of a call that looks like another leg, and was not joined */ \
     X(probable_score,    OPTIONAL, 0)   /* of 100 */ \
     X(probable_by,       TEXT,     0)   /* what counted, by commas */ \
-    X(keys,              TEXT,     0)   /* "kind value" a line: what other legs may have in common with it */
+    X(keys,              TEXT,     0)   /* "kind value" a line: what other legs may have in common with it */ \
+    RECORD_FIGURE_COLUMNS(X)            /* here: of the direction that is worse */ \
+    X(reports,           NUMBER,   0)   /* on its media: rows of table `quality` */ \
+    X(mos_min,           DECIMAL,  0)   /* of the worst interval between two reports */ \
+    X(loss_max,          DECIMAL,  0)   /* the same */ \
+    X(jitter_max_ms,     DECIMAL,  0) \
+    X(rtt_max_ms,        DECIMAL,  0) \
+    X(caller_mos,        DECIMAL,  0)   /* what the caller heard */ \
+    X(caller_mos_min,    DECIMAL,  0) \
+    X(caller_loss,       DECIMAL,  0) \
+    X(caller_loss_max,   DECIMAL,  0) \
+    X(caller_jitter_ms,  DECIMAL,  0) \
+    X(callee_mos,        DECIMAL,  0)   /* what the called side heard */ \
+    X(callee_mos_min,    DECIMAL,  0) \
+    X(callee_loss,       DECIMAL,  0) \
+    X(callee_loss_max,   DECIMAL,  0) \
+    X(callee_jitter_ms,  DECIMAL,  0)
 
 #define RECORD_CALL_COLUMNS(X) RECORD_CALL_SHARED_COLUMNS(X) RECORD_CALL_OWN_COLUMNS(X)
 
@@ -254,6 +281,36 @@ enum { RECORD_BLOOM = 1 << 0, RECORD_NOCASE = 1 << 1 };
 
 #define RECORD_CALL_KEY_COLUMNS(X) RECORD_CALL_KEY_SHARED_COLUMNS(X) RECORD_CALL_KEY_OWN_COLUMNS(X)
 
+/* A report on media, made alike whatever form it came in. ts and addresses are those of the message that brought it. */
+#define RECORD_QUALITY_SHARED_COLUMNS(X) \
+    X(call_id,         TEXT,     RECORD_BLOOM) /* NULL: of no call that was known */ \
+    RECORD_FIGURE_COLUMNS(X) \
+    X(codec,           TEXT,     RECORD_NOCASE)
+
+#define RECORD_QUALITY_OWN_COLUMNS(X) \
+    X(report,           TEXT,     0)    /* enum media_source in words: "rtcp", "xr", "rtp"... */ \
+    X(matched_by,       TEXT,     0)    /* enum track_match in words: how the call was found */ \
+    X(heard_by,         TEXT,     0)    /* who received the stream: "caller", "callee"; NULL: not known */ \
+    X(ssrc,             OPTIONAL, 0)    /* of the stream */ \
+    X(reporter_ssrc,    OPTIONAL, 0) \
+    X(cname,            TEXT,     0) \
+    X(clock_hz,         OPTIONAL, 0)    /* of RTP, that jitter was computed by */ \
+    X(seconds,          DECIMAL,  0)    /* of the interval: since the report before */ \
+    X(expected,         OPTIONAL, 0)    /* packets, in the interval */ \
+    X(lost,             OPTIONAL, 0)    /* the same; 0 if there were more duplicates than losses */ \
+    X(discarded,        DECIMAL,  0)    /* percent, by the jitter buffer */ \
+    X(mos_reported,     DECIMAL,  0)    /* as the reporter has it */ \
+    X(r,                DECIMAL,  0)    /* of the E-model, that `mos` comes from; the next ones are what it was made of */ \
+    X(scale,            TEXT,     0)    /* "narrow": G.107, "wide": G.107.1 */ \
+    X(rated_loss,       DECIMAL,  0)    /* percent, discarded packets included */ \
+    X(burst_ratio,      DECIMAL,  0) \
+    X(delay_ms,         DECIMAL,  0)    /* one way */ \
+    X(delay_impairment, DECIMAL,  0)    /* Id */ \
+    X(loss_impairment,  DECIMAL,  0)    /* Ie,eff */ \
+    X(odd,              TEXT,     0)    /* enum rtp_odd in words, by commas */
+
+#define RECORD_QUALITY_COLUMNS(X) RECORD_QUALITY_SHARED_COLUMNS(X) RECORD_QUALITY_OWN_COLUMNS(X)
+
 #define RECORD_TABLE_LIST(X) \
     X(RECORD_SIP,          "sip",          RECORD_SIP_COLUMNS) \
     X(RECORD_MEDIA,        "media",        RECORD_KIND_COLUMNS) \
@@ -261,7 +318,8 @@ enum { RECORD_BLOOM = 1 << 0, RECORD_NOCASE = 1 << 1 };
     X(RECORD_OTHER,        "other",        RECORD_KIND_COLUMNS) \
     X(RECORD_CALL,         "call",         RECORD_CALL_COLUMNS) \
     X(RECORD_REGISTRATION, "registration", RECORD_REGISTRATION_COLUMNS) \
-    X(RECORD_CALL_KEY,     "call_key",     RECORD_CALL_KEY_COLUMNS)
+    X(RECORD_CALL_KEY,     "call_key",     RECORD_CALL_KEY_COLUMNS) \
+    X(RECORD_QUALITY,      "quality",      RECORD_QUALITY_COLUMNS)
 
 /* Bits of the column `flags`: X(ID, bit, name) */
 #define RECORD_FLAGS(X) \
@@ -326,6 +384,14 @@ enum record_call_key_column {
     RECORD_CALL_KEY_COLUMNS(RECORD_COLUMN_ENUM)
 #undef RECORD_COLUMN_ENUM
         RECORD_CALL_KEY_COUNT
+};
+
+enum record_quality_column {
+    RECORD_QUALITY_BEFORE = RECORD_COMMON_COUNT - 1,
+#define RECORD_COLUMN_ENUM(name, kind, options) RECORD_QUALITY_COL_##name,
+    RECORD_QUALITY_COLUMNS(RECORD_COLUMN_ENUM)
+#undef RECORD_COLUMN_ENUM
+        RECORD_QUALITY_COUNT
 };
 
 #define RECORD_COLUMNS_MAX (RECORD_CALL_COUNT > (int)RECORD_SIP_COUNT ? RECORD_CALL_COUNT : (int)RECORD_SIP_COUNT)

@@ -45,6 +45,7 @@ static void cell_of(const struct record *r, const struct record_column *c, struc
     switch (c->kind) {
     case RECORD_TIME:
     case RECORD_OPTIONAL:
+    case RECORD_DECIMAL:
         memcpy(&ret->number, at, 8);
         ret->null = ret->number == (c->kind == RECORD_TIME ? RECORD_NO_TIME : RECORD_NONE);
         break;
@@ -485,7 +486,8 @@ struct record *fake_store_add(struct fake_store *f, enum record_table table, int
     memset(r, 0, sizeof(*r));
     for (size_t i = 0; i < s->count; i++) {
         int64_t none = s->columns[i].kind == RECORD_TIME ? RECORD_NO_TIME : RECORD_NONE;
-        if (s->columns[i].kind == RECORD_TIME || s->columns[i].kind == RECORD_OPTIONAL)
+        if (s->columns[i].kind == RECORD_TIME || s->columns[i].kind == RECORD_OPTIONAL ||
+            s->columns[i].kind == RECORD_DECIMAL)
             memcpy((uint8_t *)r + s->columns[i].offset, &none, sizeof(none));
     }
     r->table = table;

@@ -558,6 +558,34 @@ static void test_num(void **state)
     }
 }
 
+static void test_hundredths(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text;
+        int64_t max, value; /* -1: refused */
+        const char *back;
+    } rows[] = {
+        { "0", 9, 0, "0" },           { "3.5", 999, 350, "3.5" },   { "3.50", 999, 350, "3.5" },
+        { "3.05", 999, 305, "3.05" }, { "9.99", 999, 999, "9.99" }, { "10", 999, -1, NULL },
+        { "9.995", 9999, -1, NULL },  { "3.", 999, -1, NULL },      { ".5", 999, -1, NULL },
+        { "-1", 999, -1, NULL },      { "1.-1", 999, -1, NULL },    { "1.2.3", 999, -1, NULL },
+        { "", 999, -1, NULL },        { "1e3", 999999, -1, NULL },  { "120", 99999, 12000, "120" },
+        { "9.99", 998, -1, NULL },
+    };
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        char text[NUM_HUNDREDTHS_TEXT];
+        int64_t v = -1;
+        (void)num_parse_hundredths(rows[i].text, strlen(rows[i].text), rows[i].max, &v);
+        if (v != rows[i].value)
+            fail_msg("\"%s\": %lld", rows[i].text, (long long)v);
+        if (v >= 0)
+            assert_int_equal(num_format_hundredths(v, text), strlen(rows[i].back));
+        if (v >= 0)
+            assert_string_equal(text, rows[i].back);
+    }
+}
+
 static void test_buf(void **state)
 {
     (void)state;
@@ -646,6 +674,7 @@ int main(void)
         cmocka_unit_test(test_ip_net),
         cmocka_unit_test(test_host_port),
         cmocka_unit_test(test_num),
+        cmocka_unit_test(test_hundredths),
         cmocka_unit_test(test_buf),
         cmocka_unit_test(test_near),
     };

@@ -134,6 +134,12 @@ static void test_lists(void **state)
     check_normal("status:400..499", "status:4xx");
     check_normal("status:400..500", "status:400..500");
     check_normal("cseq:1..5,7", "cseq:1..5,7");
+    check_normal("mos:<3.5", "mos:<=3.49");
+    check_normal("mos:3.50", "mos:3.5");
+    check_normal("loss:>2%,0.5", "loss:0.5%,>=2.01%");
+    check_normal("loss:2..5%", "loss:2%..5%");
+    check_normal("jitter:>=30", "jitter:>=30ms");
+    check_normal("rtt:*", "rtt:*");
     check_normal("cseq:1..1", "cseq:1");
     check_normal("cseq:5..", "cseq:>=5");
     check_normal("cseq:..5", "cseq:<=5");
@@ -239,6 +245,11 @@ static void test_value_errors(void **state)
     check_bad("status:486,48x,4x6", 15, "is a status");
     check_bad("status:<0", 7, "no number is like that");
     check_bad("cseq:4xx", 5, "is a number");
+    check_bad("mos:3.555", 4, "two decimals");
+    check_bad("mos:3.", 4, "two decimals");
+    check_bad("loss:2ms", 5, ">3.5%");
+    check_bad("jitter:>10000000", 7, "two decimals");
+    check_bad("loss:<0", 5, "no number is like that");
     check_bad("cseq:4294967296", 5, "is a number");
     check_bad("cseq:>4294967295", 5, "no number");
     check_bad("port:5060x", 5, "is a number");
@@ -484,6 +495,9 @@ static const char *example_of(const struct filter_field *field)
         [FILTER_URI] = "x@y",
         [FILTER_COUNT] = "7",
         [FILTER_SPAN] = "7000ms",
+        [FILTER_DECIMAL] = "3.57",
+        [FILTER_PERCENT] = "2.5%",
+        [FILTER_DELAY] = "30ms",
         [FILTER_STATUS] = "486",
         [FILTER_ADDR] = "10.0.0.1:5060",
         [FILTER_SENDER] = "::1",

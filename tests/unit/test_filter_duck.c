@@ -340,6 +340,14 @@ static void put_number(struct buf *out)
         buf_printf(out, "%s%lld", signs[below(COUNT_OF(signs))], (long long)numbers[below(COUNT_OF(numbers))]);
 }
 
+static void put_decimal(struct buf *out)
+{
+    static const char *const decimals[] = { "0", "0.01", "1", "3.5", "4.41", "20", "429.5", "9999999.99", "*" };
+    static const char *const signs[] = { "", ">", ">=", "<", "<=" };
+    const char *value = decimals[below(COUNT_OF(decimals))];
+    buf_printf(out, "%s%s", value[0] == '*' ? "" : signs[below(COUNT_OF(signs))], value);
+}
+
 static void put_address(struct buf *out, bool ports)
 {
     const char *a = addresses[below(COUNT_OF(addresses))];
@@ -415,6 +423,11 @@ static void put_one(struct buf *out, const struct filter_field *field)
         break;
     case FILTER_COUNT:
         put_number(out);
+        break;
+    case FILTER_DECIMAL:
+    case FILTER_PERCENT:
+    case FILTER_DELAY:
+        put_decimal(out);
         break;
     case FILTER_ADDR:
     case FILTER_SENDER:
@@ -507,11 +520,13 @@ static size_t bind_values(size_t at)
     for (size_t i = 0; i < values.count; i++) {
         const struct filter_value *v = &values.items[i];
         bound[at++] = (struct duck_value){
-            .kind = v->kind == FILTER_VALUE_NUMBER ? DUCK_INT64
-                    : v->kind == FILTER_VALUE_TIME ? DUCK_TIMESTAMP_US
-                    : v->kind == FILTER_VALUE_TEXT ? DUCK_TEXT
-                                                   : DUCK_BLOB,
+            .kind = v->kind == FILTER_VALUE_NUMBER    ? DUCK_INT64
+                    : v->kind == FILTER_VALUE_DECIMAL ? DUCK_DOUBLE
+                    : v->kind == FILTER_VALUE_TIME    ? DUCK_TIMESTAMP_US
+                    : v->kind == FILTER_VALUE_TEXT    ? DUCK_TEXT
+                                                      : DUCK_BLOB,
             .number = v->number,
+            .real = (double)v->number / 100,
             .octets = { v->octets.ptr, v->octets.len },
         };
     }

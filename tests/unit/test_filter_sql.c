@@ -230,7 +230,8 @@ static void test_table_sets(void **state)
         OTHER = 1 << RECORD_OTHER,
         CALL = 1 << RECORD_CALL,
         REGISTRATION = 1 << RECORD_REGISTRATION,
-        KEY = 1 << RECORD_CALL_KEY
+        KEY = 1 << RECORD_CALL_KEY,
+        QUALITY = 1 << RECORD_QUALITY
     };
     static const struct {
         const char *text;
@@ -240,13 +241,15 @@ static void test_table_sets(void **state)
         { "ts:>1", RECORD_TABLES_ALL },
         { "corr:x", RECORD_TABLES_MESSAGES },
         { "type:*", RECORD_TABLES_MESSAGES },
-        { "callid:x", SIP | CALL | REGISTRATION | KEY },
-        { "callid:x OR type:log", SIP | LOG | CALL | REGISTRATION | KEY },
+        { "callid:x", SIP | CALL | REGISTRATION | KEY | QUALITY },
+        { "callid:x OR type:log", SIP | LOG | CALL | REGISTRATION | KEY | QUALITY },
         { "method:x", SIP },
         { "state:x", CALL | REGISTRATION },
         { "pdd:>1s", CALL },
         { "binding:new", REGISTRATION },
         { "key:x", KEY },
+        { "mos:<3.5", CALL | QUALITY },
+        { "lossmax:>2%", CALL },
         { "legs:>1 group:x", CALL },
         { "aor:x", SIP | CALL | REGISTRATION },
         { "type:rtcp", MEDIA },

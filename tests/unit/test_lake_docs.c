@@ -42,6 +42,8 @@ static const char *type_text(const struct pq_column *c)
         return "INT64";
     case PQ_LOGICAL_UINT32:
         return "UINT32";
+    case PQ_LOGICAL_DECIMAL_9_2:
+        return "DECIMAL(9,2)";
     case PQ_LOGICAL_UINT64:
         return "UINT64";
     case PQ_LOGICAL_STRING:

@@ -109,6 +109,11 @@ static inline void row_member(struct row *r, const struct record_column *c, size
     case RECORD_OPTIONAL:
         *(int64_t *)at = prng_below(random, 3) == 0 ? RECORD_NONE : prng_below(random, 9) == 0 ? UINT32_MAX : number;
         break;
+    case RECORD_DECIMAL:
+        *(int64_t *)at = prng_below(random, 3) == 0   ? RECORD_NONE
+                         : prng_below(random, 9) == 0 ? RECORD_DECIMAL_MAX
+                                                      : number;
+        break;
     case RECORD_UID:
         *(uint64_t *)at = prng_below(random, 2) == 0 ? 0 : prng_next(random);
         break;
@@ -202,6 +207,7 @@ static inline void row_cell(const struct record *r, size_t column, struct record
         ret->number = column == RECORD_COL_flags ? row_flags(r) : *(const uint32_t *)at;
         break;
     case RECORD_OPTIONAL:
+    case RECORD_DECIMAL:
         ret->number = *(const int64_t *)at;
         ret->null = ret->number < 0;
         break;

@@ -295,12 +295,13 @@ static inline struct pq_column model_random_column(struct model *m)
         enum pq_logical logical;
         uint32_t width;
     } kinds[] = {
-        { PQ_BOOLEAN, PQ_LOGICAL_NONE, 0 },      { PQ_INT32, PQ_LOGICAL_NONE, 0 },
-        { PQ_INT32, PQ_LOGICAL_UINT32, 0 },      { PQ_INT64, PQ_LOGICAL_TIMESTAMP_US, 0 },
-        { PQ_INT64, PQ_LOGICAL_UINT64, 0 },      { PQ_INT64, PQ_LOGICAL_INT64, 0 },
-        { PQ_DOUBLE, PQ_LOGICAL_NONE, 0 },       { PQ_BYTE_ARRAY, PQ_LOGICAL_STRING, 0 },
-        { PQ_BYTE_ARRAY, PQ_LOGICAL_NONE, 0 },   { PQ_FIXED, PQ_LOGICAL_NONE, 16 },
-        { PQ_BYTE_ARRAY, PQ_LOGICAL_STRING, 0 }, { PQ_FIXED, PQ_LOGICAL_NONE, 3 },
+        { PQ_BOOLEAN, PQ_LOGICAL_NONE, 0 },       { PQ_INT32, PQ_LOGICAL_NONE, 0 },
+        { PQ_INT32, PQ_LOGICAL_UINT32, 0 },       { PQ_INT32, PQ_LOGICAL_DECIMAL_9_2, 0 },
+        { PQ_INT64, PQ_LOGICAL_TIMESTAMP_US, 0 }, { PQ_INT64, PQ_LOGICAL_UINT64, 0 },
+        { PQ_INT64, PQ_LOGICAL_INT64, 0 },        { PQ_DOUBLE, PQ_LOGICAL_NONE, 0 },
+        { PQ_BYTE_ARRAY, PQ_LOGICAL_STRING, 0 },  { PQ_BYTE_ARRAY, PQ_LOGICAL_NONE, 0 },
+        { PQ_FIXED, PQ_LOGICAL_NONE, 16 },        { PQ_BYTE_ARRAY, PQ_LOGICAL_STRING, 0 },
+        { PQ_FIXED, PQ_LOGICAL_NONE, 3 },
     };
     size_t k = prng_below(&m->seed, sizeof(kinds) / sizeof(kinds[0]));
     return (struct pq_column){

@@ -16,6 +16,7 @@ static const struct {
     [RECORD_SEQ] = { PQ_INT64, PQ_LOGICAL_INT64, 0, false },
     [RECORD_NUMBER] = { PQ_INT32, PQ_LOGICAL_UINT32, 0, false },
     [RECORD_OPTIONAL] = { PQ_INT32, PQ_LOGICAL_UINT32, 0, true },
+    [RECORD_DECIMAL] = { PQ_INT32, PQ_LOGICAL_DECIMAL_9_2, 0, true },
     [RECORD_UID] = { PQ_INT64, PQ_LOGICAL_UINT64, 0, true },
     [RECORD_TEXT] = { PQ_BYTE_ARRAY, PQ_LOGICAL_STRING, 0, true },
     [RECORD_IP] = { PQ_BYTE_ARRAY, PQ_LOGICAL_STRING, 0, true },
@@ -69,6 +70,7 @@ void lake_cell(enum record_kind kind, struct pq_slice value, struct record_cell 
         break;
     case RECORD_NUMBER:
     case RECORD_OPTIONAL:
+    case RECORD_DECIMAL:
         ret->number = (uint32_t)pq_as_int32(value);
         break;
     default:

@@ -23,6 +23,7 @@ static uint8_t width_of(enum record_kind kind)
         return 8;
     case RECORD_NUMBER:
     case RECORD_OPTIONAL:
+    case RECORD_DECIMAL:
     case RECORD_TEXT:
     case RECORD_IP:
         return 4;
@@ -206,13 +207,18 @@ static void put_always(const struct group_column *c, const struct record *r, siz
         put64(c, row, *(const uint64_t *)from);
 }
 
+static bool is_null(enum record_kind kind, uint64_t n)
+{
+    if (kind == RECORD_OPTIONAL || kind == RECORD_DECIMAL)
+        return (int64_t)n < 0;
+    return n == (kind == RECORD_UID ? 0 : (uint64_t)RECORD_NO_TIME);
+}
+
 /* One that may be NULL. */
 static int put_maybe(struct group *g, struct group_column *c, const struct record *r, size_t row)
 {
     uint64_t n = *(const uint64_t *)member(r, c);
-    bool null =
-        c->kind == RECORD_OPTIONAL ? (int64_t)n < 0 : n == (c->kind == RECORD_UID ? 0 : (uint64_t)RECORD_NO_TIME);
-    if (null)
+    if (is_null(c->kind, n))
         return 0;
     int rc = need_block(g, c, row);
     if (rc != 0)

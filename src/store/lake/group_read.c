@@ -74,6 +74,7 @@ void group_cell(const struct group *g, unsigned column, size_t row, struct recor
     switch (c->kind) {
     case RECORD_NUMBER:
     case RECORD_OPTIONAL:
+    case RECORD_DECIMAL:
         ret->null = !is_valid(c, row);
         ret->number = ret->null ? 0 : get32(c, row);
         break;

@@ -62,6 +62,7 @@ static enum duck_kind duck_kind_of(enum filter_value_kind kind)
 {
     static const enum duck_kind kinds[] = { [FILTER_VALUE_NUMBER] = DUCK_INT64,
                                             [FILTER_VALUE_TIME] = DUCK_TIMESTAMP_US,
+                                            [FILTER_VALUE_DECIMAL] = DUCK_DOUBLE,
                                             [FILTER_VALUE_TEXT] = DUCK_TEXT,
                                             [FILTER_VALUE_OCTETS] = DUCK_BLOB };
     return kinds[kind];
@@ -81,6 +82,7 @@ static void put_filter(struct sql *s, const struct sql_scope *scope)
         const struct filter_value *v = &s->filter->items[i];
         add_value(s, (struct duck_value){ .kind = duck_kind_of(v->kind),
                                           .number = v->number,
+                                          .real = (double)v->number / 100, /* of a decimal */
                                           .octets = { v->octets.ptr, v->octets.len } });
     }
 }

@@ -108,6 +108,8 @@ static const char *type_of(enum record_kind kind)
     case RECORD_NUMBER:
     case RECORD_OPTIONAL:
         return "UINTEGER";
+    case RECORD_DECIMAL:
+        return "DECIMAL(9,2)";
     case RECORD_UID:
         return "UBIGINT";
     case RECORD_TEXT:

@@ -46,6 +46,7 @@ static bool logical_fits(const struct pq_column *c)
     case PQ_LOGICAL_INT64:
     case PQ_LOGICAL_UINT64:
         return c->type == PQ_INT64;
+    case PQ_LOGICAL_DECIMAL_9_2:
     case PQ_LOGICAL_INT8:
     case PQ_LOGICAL_INT16:
     case PQ_LOGICAL_INT32:

@@ -47,6 +47,7 @@ enum pq_logical {
     PQ_LOGICAL_NONE = 0,
     PQ_LOGICAL_STRING,       /* UTF-8; the caller vouches for it: one bad octet makes DuckDB refuse the file */
     PQ_LOGICAL_TIMESTAMP_US, /* microseconds since 1970, UTC */
+    PQ_LOGICAL_DECIMAL_9_2,  /* PQ_INT32: hundredths of at most 9 digits */
     PQ_LOGICAL_INT8,
     PQ_LOGICAL_INT16,
     PQ_LOGICAL_INT32,

@@ -56,11 +56,20 @@ static const struct pq_thrift_field integer_fields[] = {
 static const struct pq_thrift_struct integer = TABLE(integer_fields, 0x3);
 #undef OF
 
+#define OF pq_m_decimal
+static const struct pq_thrift_field decimal_fields[] = {
+    FIELD(1, PQ_THRIFT_I32, scale),
+    FIELD(2, PQ_THRIFT_I32, precision),
+};
+static const struct pq_thrift_struct decimal = TABLE(decimal_fields, 0x3);
+#undef OF
+
 #define OF pq_m_logical
 static const struct pq_thrift_field logical_fields[] = {
     SUB(1, string, empty),
     SUB(8, timestamp, timestamp),
     SUB(10, integer, integer),
+    SUB(5, decimal, decimal),
 };
 static const struct pq_thrift_struct logical = TABLE(logical_fields, 0);
 #undef OF
@@ -69,7 +78,7 @@ static const struct pq_thrift_struct logical = TABLE(logical_fields, 0);
 static const struct pq_thrift_field schema_element_fields[] = {
     FIELD(1, PQ_THRIFT_I32, type),    FIELD(2, PQ_THRIFT_I32, type_length),  FIELD(3, PQ_THRIFT_I32, repetition_type),
     FIELD(4, PQ_THRIFT_BINARY, name), FIELD(5, PQ_THRIFT_I32, num_children), FIELD(6, PQ_THRIFT_I32, converted_type),
-    SUB(10, logical, logical),
+    SUB(10, logical, logical),        FIELD(7, PQ_THRIFT_I32, scale),        FIELD(8, PQ_THRIFT_I32, precision),
 };
 static const struct pq_thrift_struct schema_element = TABLE(schema_element_fields, 0x8);
 #undef OF

@@ -49,11 +49,18 @@ struct pq_m_int {
     bool is_signed;   /* 1 */
 };
 
+struct pq_m_decimal {
+    uint32_t present;
+    int32_t scale;     /* 0 */
+    int32_t precision; /* 1 */
+};
+
 struct pq_m_logical {
     uint32_t present;
     struct pq_m_empty string;        /* 0 */
     struct pq_m_timestamp timestamp; /* 1 */
     struct pq_m_int integer;         /* 2 */
+    struct pq_m_decimal decimal;     /* 3 */
 };
 
 struct pq_m_schema_element {
@@ -65,6 +72,8 @@ struct pq_m_schema_element {
     int32_t num_children;        /* 4 */
     int32_t converted_type;      /* 5 */
     struct pq_m_logical logical; /* 6 */
+    int32_t scale;               /* 7 */
+    int32_t precision;           /* 8 */
 };
 
 struct pq_m_key_value {

@@ -2,13 +2,14 @@
 
 #include <string.h>
 
+enum { DECIMAL_SCALE = 2, DECIMAL_PRECISION = 9 };
 enum { REPETITION_REQUIRED = 0, REPETITION_OPTIONAL = 1 };
 
 /* ConvertedType, the older form of the logical type, for readers that know only that. */
 static const int32_t converted[] = {
-    [PQ_LOGICAL_NONE] = -1,   [PQ_LOGICAL_STRING] = 0,  [PQ_LOGICAL_TIMESTAMP_US] = 10, [PQ_LOGICAL_INT8] = 15,
-    [PQ_LOGICAL_INT16] = 16,  [PQ_LOGICAL_INT32] = 17,  [PQ_LOGICAL_INT64] = 18,        [PQ_LOGICAL_UINT8] = 11,
-    [PQ_LOGICAL_UINT16] = 12, [PQ_LOGICAL_UINT32] = 13, [PQ_LOGICAL_UINT64] = 14,
+    [PQ_LOGICAL_NONE] = -1,  [PQ_LOGICAL_STRING] = 0,  [PQ_LOGICAL_TIMESTAMP_US] = 10, [PQ_LOGICAL_DECIMAL_9_2] = 5,
+    [PQ_LOGICAL_INT8] = 15,  [PQ_LOGICAL_INT16] = 16,  [PQ_LOGICAL_INT32] = 17,        [PQ_LOGICAL_INT64] = 18,
+    [PQ_LOGICAL_UINT8] = 11, [PQ_LOGICAL_UINT16] = 12, [PQ_LOGICAL_UINT32] = 13,       [PQ_LOGICAL_UINT64] = 14,
 };
 
 static struct pq_m_logical logical_make(enum pq_logical l)
@@ -19,6 +20,9 @@ static struct pq_m_logical logical_make(enum pq_logical l)
     } else if (l == PQ_LOGICAL_TIMESTAMP_US) {
         m.present = PQ_HAS(1);
         m.timestamp = (struct pq_m_timestamp){ 0x3, true, { .present = 1 } };
+    } else if (l == PQ_LOGICAL_DECIMAL_9_2) {
+        m.present = PQ_HAS(3);
+        m.decimal = (struct pq_m_decimal){ 0x3, DECIMAL_SCALE, DECIMAL_PRECISION };
     } else if (l != PQ_LOGICAL_NONE) {
         bool is_signed = l < PQ_LOGICAL_UINT8;
         unsigned step = (unsigned)(l - (is_signed ? PQ_LOGICAL_INT8 : PQ_LOGICAL_UINT8));
@@ -43,6 +47,11 @@ static struct pq_m_schema_element element_make(const struct pq_column *c)
         e.present |= PQ_HAS(1);
     if (c->logical != PQ_LOGICAL_NONE)
         e.present |= PQ_HAS(5) | PQ_HAS(6);
+    if (c->logical == PQ_LOGICAL_DECIMAL_9_2) {
+        e.present |= PQ_HAS(7) | PQ_HAS(8); /* they belong to the converted type */
+        e.scale = DECIMAL_SCALE;
+        e.precision = DECIMAL_PRECISION;
+    }
     return e;
 }
 
@@ -76,6 +85,9 @@ static bool logical_read(const struct pq_m_schema_element *e, enum pq_logical *r
             continue;
         if (m.present == PQ_HAS(2) && (m.integer.bit_width != e->logical.integer.bit_width ||
                                        m.integer.is_signed != e->logical.integer.is_signed))
+            continue;
+        if (m.present == PQ_HAS(3) &&
+            (m.decimal.scale != e->logical.decimal.scale || m.decimal.precision != e->logical.decimal.precision))
             continue;
         *ret = (enum pq_logical)l;
         return true;
