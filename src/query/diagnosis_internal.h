@@ -89,7 +89,7 @@ void dx_free(struct dx *x);
 /* The transaction of a message with another method: the INVITE of a CANCEL. DX_NONE if there is none. */
 uint32_t dx_txn_find(const struct dx *x, const struct diagnosis_fact *f, enum sip_method method);
 
-/* The transaction in which the receiver of this one passed the request on; DX_NONE. */
+/* The transaction in which the receiver of this one passed the request on; DX_NONE, also for what has no transaction. */
 uint32_t dx_child(const struct dx *x, uint32_t txn);
 
 /* It may still come: the call is live, and this was less than `us` ago. */

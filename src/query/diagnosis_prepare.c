@@ -409,8 +409,8 @@ uint32_t dx_txn_find(const struct dx *x, const struct diagnosis_fact *f, enum si
 
 uint32_t dx_child(const struct dx *x, uint32_t txn)
 {
-    const struct dx_txn *t = &x->txns[txn];
-    if (t->request == DX_NONE)
+    const struct dx_txn *t = dx_has(txn) ? &x->txns[txn] : NULL;
+    if (t == NULL || t->request == DX_NONE)
         return DX_NONE;
     const struct diagnosis_fact *f = &x->f[t->request];
     uint32_t end = x->txn_count - txn > DX_NEAR ? txn + DX_NEAR : x->txn_count;

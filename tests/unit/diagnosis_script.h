@@ -7,7 +7,7 @@
  * WHAT      a method, or a status ("200" to the INVITE, "200/BYE"); RTCP: a report, not SIP
  * options   f=TAG t=TAG (presets a, and b from the second response on), via=N, tap=N, id=CALL-ID, tcp, tls, udp,
  *           to=USER ruri=USER@HOST c=HOST (Contact), mf=N, sdp[=HOST[:PORT[:DIRECTION[:CODEC,CODEC]]]], frag=STATUS,
- *           bare (no Contact, no tags), len=N (payload_len), h=HEADER:VALUE ("_" is a blank)
+ *           bare (no Contact, no tags), nocseq, len=N (payload_len), h=HEADER:VALUE ("_" is a blank)
  *
  * HOST is an address, or a letter as in FROM. A line that is the same but for its time and tap is a retransmission.
  */
@@ -28,7 +28,7 @@ struct script_words {
     unsigned status;
     uint64_t cseq, via, max_forwards, frag, payload_len, tap;
     size_t extra_count;
-    bool has_mf, has_tap, bare, tags;
+    bool has_mf, has_tap, bare, no_cseq, tags;
 };
 
 static inline uint64_t script_number(const char *s)
@@ -76,6 +76,8 @@ static inline void script_option(struct script_words *m, char *w)
         m->payload_len = script_number(value);
     else if (strcmp(w, "bare") == 0)
         m->bare = true;
+    else if (strcmp(w, "nocseq") == 0)
+        m->no_cseq = true;
     else if (strcmp(w, "tcp") == 0 || strcmp(w, "tls") == 0 || strcmp(w, "udp") == 0)
         m->proto = w;
     else if (strncmp(w, "sdp", 3) == 0)
@@ -139,7 +141,9 @@ static inline void script_message(struct buf *b, const struct script_words *m)
     buf_printf(b, "From: <sip:100@example.org>%s%s\r\n", m->bare ? "" : ";tag=", m->bare ? "" : m->from_tag);
     bool to_tag = m->to_tag[0] != '\0' && !m->bare;
     buf_printf(b, "To: <sip:%s@example.org>%s%s\r\n", m->to_user, to_tag ? ";tag=" : "", to_tag ? m->to_tag : "");
-    buf_printf(b, "Call-ID: %s\r\nCSeq: %u %s\r\n", m->call_id, (unsigned)m->cseq, m->method);
+    buf_printf(b, "Call-ID: %s\r\n", m->call_id);
+    if (!m->no_cseq)
+        buf_printf(b, "CSeq: %u %s\r\n", (unsigned)m->cseq, m->method);
     if (!m->bare && (strcmp(m->method, "INVITE") == 0 || m->contact != NULL)) {
         const char *c = m->contact != NULL ? m->contact : src;
         buf_printf(b, "Contact: <sip:%s>\r\n", strlen(c) == 1 ? script_host(c, 1, contact) : c);

@@ -215,6 +215,7 @@ static const struct scenario scenarios[] = {
     { "0 A>P INVITE 1 1 sdp\n10 P>A 180 1 1\n20 P>B INVITE 1 2 sdp=A f=q\n30 B>P 180 1 2 f=q\n", "", NULL, 0 },
     /* malformed */
     { "0 A>B INVITE 1 1 sdp h=Max-Forwards-is-missing\n10 B>A 180 1 1\n", "malformed", "1 message is not well-formed (no_colon), the first one INVITE from 10.0.0.65:5060", 0 },
+    { DIRECT "20 B>A 183 1 1 nocseq\n900 B>A 486 1 1\n910 A>B ACK 1 1\n", "malformed busy", "(no_cseq), the first one 183", 0 },
 };
 /* clang-format on */
 
