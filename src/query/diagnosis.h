@@ -71,6 +71,7 @@ struct diagnosis_fact {
     uint16_t status;        /* of a response */
     enum sip_method method; /* of the request, or of the CSeq */
     struct hep_slice method_name, reason, call_id, branch, from_tag, to_tag;
+    struct hep_slice branch_below; /* of the second Via: what the host that sent this received it with */
     struct hep_slice from_user, from_host, to_user, to_host, ruri_user, ruri_host;
     int64_t cseq, max_forwards, expires, session_expires;
     uint32_t via_count;

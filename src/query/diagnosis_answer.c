@@ -19,12 +19,24 @@ static void cite_copies(struct dx *x, uint32_t first, uint32_t last)
 
 /* ------------------------------------------------------------------------------------------------ no answer at all */
 
+/* Requests that follow an answer, and not a single response: one direction is not captured (capture-gap says so). */
+static bool is_one_way(const struct dx *x, uint32_t leg)
+{
+    if (!dx_has(x->legs[leg].ack) && !dx_has(x->legs[leg].bye))
+        return false;
+    for (uint32_t n = 0; n < x->txn_count; n++)
+        if (x->txns[n].leg == leg && dx_has(x->txns[n].response))
+            return false;
+    return true;
+}
+
 void dx_no_response(struct dx *x)
 {
     for (uint32_t n = 0; n < x->txn_count; n++) {
         const struct dx_txn *t = &x->txns[n];
         if (t->method != SIP_INVITE || !dx_has(t->request) || dx_has(t->response) || t->copies >= REPEATS_TIMEOUT ||
-            dx_has(dx_child(x, n)) || dx_pending(x, t->last_request, TIMER_B))
+            dx_has(dx_child(x, n)) || dx_pending(x, t->last_request, TIMER_B) || is_one_way(x, t->leg) ||
+            dx_has(dx_other_transport(x, n)))
             continue;
         const struct diagnosis_fact *f = &x->f[t->request];
         struct buf *b = dx_begin(x);
@@ -89,6 +101,46 @@ void dx_retransmit_timeout(struct dx *x)
             t->copies < REPEATS_TIMEOUT || dx_has(dx_child(x, n)))
             continue;
         say_request_timeout(x, t);
+    }
+}
+
+/* The hop that is farthest from the caller of those that got a response, no final one, and did not pass it on. */
+static uint32_t left_hanging(const struct dx *x, const struct dx_leg *leg)
+{
+    uint32_t found = DX_NONE;
+    for (size_t i = 0; i < leg->invite_count; i++) {
+        const struct dx_txn *t = &x->txns[leg->invites[i]];
+        if (!dx_has(t->request) || !dx_has(t->response) || dx_has(t->final) || dx_has(dx_child(x, leg->invites[i])))
+            continue;
+        if (!dx_has(found) || x->f[t->request].via_count >= x->f[x->txns[found].request].via_count)
+            found = leg->invites[i];
+    }
+    return found;
+}
+
+void dx_no_final_response(struct dx *x)
+{
+    for (size_t l = 0; l < x->leg_count; l++) {
+        const struct dx_leg *leg = &x->legs[l];
+        if (!dx_has(leg->invite) || dx_has(leg->answer) || dx_has(leg->final) || dx_has(leg->cancel) ||
+            dx_has(leg->ack) || dx_has(leg->bye) || dx_pending(x, leg->last, TIMER_C))
+            continue;
+        uint32_t n = left_hanging(x, leg);
+        if (!dx_has(n))
+            continue;
+        const struct dx_txn *t = &x->txns[n];
+        uint32_t response = dx_has(t->progress) ? t->progress : t->response;
+        struct buf *b = dx_begin(x);
+        buf_puts(b, "The INVITE from ");
+        dx_put_hop(b, &x->f[t->request]);
+        buf_puts(b, " got ");
+        dx_put_status(b, &x->f[response]);
+        buf_puts(b, " and no final response, and nobody cancelled it; the last message came ");
+        dx_put_span(b, x->f[leg->last].ts - x->f[t->request].ts);
+        buf_puts(b, " after it.");
+        dx_cite(x, t->request);
+        dx_cite(x, response);
+        dx_end(x);
     }
 }
 
@@ -186,7 +238,9 @@ void dx_no_ack(struct dx *x)
 {
     for (uint32_t n = 0; n < x->txn_count; n++) {
         const struct dx_txn *t = &x->txns[n];
-        if (!is_answered_here(x, n) || dx_has(find_ack(x, t->leg, t->cseq, NULL)) || dx_pending(x, t->final, TIMER_B))
+        /* Without the INVITE the direction of the ACK is not captured, as far as can be seen. */
+        if (!dx_has(t->request) || !is_answered_here(x, n) || dx_has(find_ack(x, t->leg, t->cseq, NULL)) ||
+            dx_pending(x, t->final, TIMER_B))
             continue;
         struct buf *b = dx_begin(x);
         buf_puts(b, "The ");
@@ -274,7 +328,7 @@ void dx_bye_unanswered(struct dx *x)
     for (uint32_t n = 0; n < x->txn_count; n++) {
         const struct dx_txn *t = &x->txns[n];
         if (t->method != SIP_BYE || !dx_has(t->request) || dx_has(t->final) || dx_has(dx_child(x, n)) ||
-            dx_pending(x, t->last_request, TIMER_B))
+            dx_pending(x, t->last_request, TIMER_B) || is_one_way(x, t->leg))
             continue;
         struct buf *b = dx_begin(x);
         buf_puts(b, "The BYE from ");

@@ -222,7 +222,14 @@ void dx_clock_skew(struct dx *x)
 
 /* ------------------------------------------------------------------------------------------------ Call-IDs, syntax */
 
-/* Another From tag, behind the end of the call before or long after its last message. */
+/* From the same host, and no further try: a B2BUA that keeps the Call-ID has another From tag on its next hop. */
+static bool same_way(const struct diagnosis_fact *a, const struct diagnosis_fact *b)
+{
+    return a->cseq <= b->cseq && a->via_count == b->via_count && dx_same_ip(&a->src.ip, &b->src.ip) &&
+           dx_same_ip(&a->dst.ip, &b->dst.ip);
+}
+
+/* Another From tag, by the same way, or behind the end of the call before or long after its last message. */
 void dx_call_id_reuse(struct dx *x)
 {
     for (size_t l = 0; l < x->leg_count; l++) {
@@ -237,7 +244,7 @@ void dx_call_id_reuse(struct dx *x)
             previous = i;
             ended |= f->method == SIP_BYE && f->is_request;
             if (f->method != SIP_INVITE || !dx_is_initial(f) || text_equal(f->from_tag, x->f[before].from_tag) ||
-                (!ended && !apart))
+                (!ended && !apart && !same_way(f, &x->f[before])))
                 continue;
             calls++;
             ended = false;

@@ -104,6 +104,8 @@ static void read_dialog(struct diagnosis_fact *f, const struct sip_msg *m)
     if (m->via_kept == 0)
         return;
     f->branch = m->vias[0].branch;
+    if (m->via_kept > 1)
+        f->branch_below = m->vias[1].branch;
     f->has_rport = m->vias[0].has_rport;
     f->has_received = m->vias[0].received.len > 0;
 }

@@ -7,7 +7,8 @@
 #include "sip/text.h"
 
 #define SECOND         INT64_C(1000000)
-#define TIMER_B        (32 * SECOND) /* 64 * T1: a client gives up (RFC 3261 section 17.1.1.2), F and H the same */
+#define TIMER_C        (180 * SECOND) /* a proxy gives up (RFC 3261 section 16.6) */
+#define TIMER_B        (32 * SECOND)  /* 64 * T1: a client gives up (RFC 3261 section 17.1.1.2), F and H the same */
 #define DX_NONE        DIAGNOSIS_NONE
 #define DX_INVITES_MAX 64  /* ways of the INVITE that are looked at, of a leg */
 #define DX_TAPS_MAX    16  /* told apart */
@@ -89,8 +90,12 @@ void dx_free(struct dx *x);
 /* The transaction of a message with another method: the INVITE of a CANCEL. DX_NONE if there is none. */
 uint32_t dx_txn_find(const struct dx *x, const struct diagnosis_fact *f, enum sip_method method);
 
-/* The transaction in which the receiver of this one passed the request on; DX_NONE, also for what has no transaction. */
+/* The transaction in which the receiver of this one passed the request on; DX_NONE, also for what has no transaction.
+ */
 uint32_t dx_child(const struct dx *x, uint32_t txn);
+
+/* The same request again from the same host over another transport, this one being without an answer; DX_NONE. */
+uint32_t dx_other_transport(const struct dx *x, uint32_t txn);
 
 /* It may still come: the call is live, and this was less than `us` ago. */
 bool dx_pending(const struct dx *x, uint32_t fact, int64_t us);
@@ -159,6 +164,8 @@ typedef void dx_rule_fn(struct dx *x);
       "is that host up, does the request reach it, does it listen on this port and transport? A firewall, a wrong route or a blacklist drop in silence") \
     X(retransmit_timeout, "retransmit-timeout", ERROR, "a request or a failure response was repeated until its sender gave up", \
       "loss on this hop, or a host that died: capture at the receiving host to see whether the copies arrive") \
+    X(no_final_response, "no-final-response", WARNING, "an INVITE got provisional responses, and nothing ended it", \
+      "the capture may have ended, or the host that answered lost the call; proxies give up after 3 minutes (timer C)") \
     X(retransmissions, "retransmissions", WARNING, "messages were repeated before they were answered", \
       "loss or a slow host on this hop; a proxy that is slow to send its 100 Trying causes it as well") \
     X(no_ack, "no-ack", ERROR, "a 200 to an INVITE without an ACK", \

@@ -407,6 +407,15 @@ uint32_t dx_txn_find(const struct dx *x, const struct diagnosis_fact *f, enum si
     return DX_NONE;
 }
 
+/* It was passed on by who received it: from that address, or, by the Vias, from another one of the same host. */
+static bool is_passed_on(const struct diagnosis_fact *from, const struct diagnosis_fact *to)
+{
+    if (to->via_count <= from->via_count)
+        return false;
+    return dx_same_ip(&to->src.ip, &from->dst.ip) ||
+           (from->branch.len > 0 && text_equal(to->branch_below, from->branch));
+}
+
 uint32_t dx_child(const struct dx *x, uint32_t txn)
 {
     const struct dx_txn *t = dx_has(txn) ? &x->txns[txn] : NULL;
@@ -418,7 +427,7 @@ uint32_t dx_child(const struct dx *x, uint32_t txn)
         const struct dx_txn *c = &x->txns[n];
         if (c->leg != t->leg || c->method != t->method || c->cseq != t->cseq || c->request == DX_NONE)
             continue;
-        if (x->f[c->request].via_count > f->via_count && dx_same_ip(&x->f[c->request].src.ip, &f->dst.ip))
+        if (is_passed_on(f, &x->f[c->request]))
             return n;
     }
     return DX_NONE;

@@ -241,12 +241,11 @@ static bool timed_out_at_once(struct dx *x, const struct dx_txn *t)
     return true;
 }
 
-/* The same request again from the same host over another transport, the first one being without an answer. */
-static void changed_transport(struct dx *x, uint32_t n)
+uint32_t dx_other_transport(const struct dx *x, uint32_t n)
 {
     const struct dx_txn *t = &x->txns[n];
     if (!dx_has(t->request) || dx_has(t->response) || t->method == SIP_ACK)
-        return;
+        return DX_NONE;
     const struct diagnosis_fact *f = &x->f[t->request];
     uint32_t end = x->txn_count - n > DX_NEAR ? n + DX_NEAR : x->txn_count;
     for (uint32_t k = n + 1; k < end && f->proto.len > 0; k++) {
@@ -254,26 +253,34 @@ static void changed_transport(struct dx *x, uint32_t n)
         if (o->leg != t->leg || o->method != t->method || o->cseq != t->cseq || !dx_has(o->request))
             continue;
         const struct diagnosis_fact *g = &x->f[o->request];
-        if (g->proto.len == 0 || text_equal(g->proto, f->proto) || g->via_count != f->via_count ||
-            !dx_same_ip(&g->src.ip, &f->src.ip))
-            continue;
-        struct buf *b = dx_begin(x);
-        buf_puts(b, "The ");
-        dx_put_method(b, f);
-        buf_puts(b, " from ");
-        dx_put_hop(b, f);
-        buf_puts(b, " over ");
-        dx_put_slice(b, f->proto);
-        buf_puts(b, " got no response and was sent again over ");
-        dx_put_slice(b, g->proto);
-        buf_puts(b, " after ");
-        dx_put_span(b, g->ts - f->ts);
-        buf_puts(b, ".");
-        dx_cite(x, t->request);
-        dx_cite(x, o->request);
-        dx_end(x);
-        return;
+        if (g->proto.len > 0 && !text_equal(g->proto, f->proto) && g->via_count == f->via_count &&
+            dx_same_ip(&g->src.ip, &f->src.ip))
+            return k;
     }
+    return DX_NONE;
+}
+
+static void changed_transport(struct dx *x, uint32_t n)
+{
+    uint32_t other = dx_other_transport(x, n);
+    if (!dx_has(other))
+        return;
+    const struct diagnosis_fact *f = &x->f[x->txns[n].request], *g = &x->f[x->txns[other].request];
+    struct buf *b = dx_begin(x);
+    buf_puts(b, "The ");
+    dx_put_method(b, f);
+    buf_puts(b, " from ");
+    dx_put_hop(b, f);
+    buf_puts(b, " over ");
+    dx_put_slice(b, f->proto);
+    buf_puts(b, " got no response and was sent again over ");
+    dx_put_slice(b, g->proto);
+    buf_puts(b, " after ");
+    dx_put_span(b, g->ts - f->ts);
+    buf_puts(b, ".");
+    dx_cite(x, x->txns[n].request);
+    dx_cite(x, x->txns[other].request);
+    dx_end(x);
 }
 
 void dx_transport_trouble(struct dx *x)

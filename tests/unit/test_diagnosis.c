@@ -35,7 +35,7 @@ static const struct scenario scenarios[] = {
     /* Nothing wrong. */
     { ANSWERED BYE, "", NULL, 0 },
     { ANSWERED, "", NULL, 0 },
-    { INVITES RINGS, "", NULL, 0 },
+    { INVITES RINGS, "", NULL, 100 * S },
     { "0 A>P OPTIONS 1 1\n10 P>A 200/OPTIONS 1 1\n", "", NULL, 0 },
     { "0 A>P REGISTER 1 1\n10 P>A 401/REGISTER 1 1 " CHALLENGE "\n20 A>P REGISTER 2 2 " CREDENTIALS "\n30 P>A 200/REGISTER 2 2\n",
       "", NULL, 0 },
@@ -44,7 +44,7 @@ static const struct scenario scenarios[] = {
     { "0 A>B INVITE 1 1 sdp\n500 A>B INVITE 1 1 sdp\n", "no-response", "sent twice", 0 },
     { "0 A>B INVITE 1 1 sdp tcp\n", "no-response", "sent once over tcp", 0 },
     { "0 A>B INVITE 1 1 sdp\n", "", NULL, 5 * S },
-    { "0 A>B INVITE 1 1 sdp\n10 B>A 100 1 1\n", "", NULL, 0 },
+    { "0 A>B INVITE 1 1 sdp\n10 B>A 100 1 1\n", "", NULL, 100 * S },
     { "0 A>P INVITE 1 1 sdp\n10 P>A 100 1 1\n20 P>B INVITE 1 2 via=2 sdp=A\n", "no-response", "from 10.0.0.80:5060 to 10.0.0.66:5060", 0 },
     /* retransmit-timeout */
     { "0 A>P INVITE 1 1 sdp\n10 P>A 100 1 1\n20 P>B INVITE 1 2 via=2 sdp=A\n520 P>B INVITE 1 2 via=2 sdp=A\n"
@@ -53,9 +53,18 @@ static const struct scenario scenarios[] = {
     { "0 A>P REGISTER 1 1\n500 A>P REGISTER 1 1\n1500 A>P REGISTER 1 1\n", "retransmit-timeout", "sent the REGISTER 3 times", 0 },
     { DIRECT "900 B>A 486 1 1\n1400 B>A 486 1 1\n2400 B>A 486 1 1\n", "retransmit-timeout busy", "was sent 3 times within 1.5 s without an ACK", 0 },
     { DIRECT "900 B>A 486 1 1\n1400 B>A 486 1 1\n2400 B>A 486 1 1\n2410 A>B ACK 1 1\n", "busy", NULL, 0 },
+    /* no-final-response: after timer C; not where a request behind it got no response, nor where it was cancelled */
+    { INVITES RINGS, "no-final-response", "from 10.0.0.80:5060 to 10.0.0.66:5060 got 180 Text and no final response", 0 },
+    { DIRECT, "no-final-response", NULL, 181 * S },
+    { DIRECT, "", NULL, 179 * S },
+    { "0 A>P INVITE 1 1 sdp\n10 P>A 100 1 1\n20 P>B INVITE 1 2 via=2 sdp=A\n", "no-response", NULL, 0 },
+    { DIRECT "900 A>B CANCEL 1 1\n910 B>A 200/CANCEL 1 1\n", "no-answer", NULL, 0 },
+    /* one direction alone: what the other one said is not known */
+    { "0 A>B INVITE 1 1 sdp\n3000 A>B ACK 1 2 t=b\n50000 A>B BYE 2 3 t=b\n", "capture-gap", "but the 200 was not seen", 0 },
+    { "10 B>A 180 1 1\n3000 B>A 200 1 1 sdp\n50010 B>A 200/BYE 2 3\n", "capture-gap", "only the responses were seen", 0 },
     /* retransmissions: then answered; the copies of a second tap are none */
-    { "0 A>B INVITE 1 1 sdp\n500 A>B INVITE 1 1 sdp\n510 B>A 100 1 1\n", "retransmissions", "1 request had to be repeated", 0 },
-    { "0 A>B INVITE 1 1 sdp tap=1\n1 A>B INVITE 1 1 sdp tap=2\n510 B>A 100 1 1\n", "", NULL, 0 },
+    { "0 A>B INVITE 1 1 sdp\n500 A>B INVITE 1 1 sdp\n510 B>A 100 1 1\n", "retransmissions", "1 request had to be repeated", 100 * S },
+    { "0 A>B INVITE 1 1 sdp tap=1\n1 A>B INVITE 1 1 sdp tap=2\n510 B>A 100 1 1\n", "", NULL, 100 * S },
     /* no-ack */
     { INVITES RINGS OK, "no-ack", "from 10.0.0.66:5060 to 10.0.0.80:5060 got no ACK; it was not repeated", 0 },
     { INVITES RINGS OK "4500 B>P 200 1 2 via=2 sdp\n5500 B>P 200 1 2 via=2 sdp\n", "no-ack", "sent 3 times within 1.5 s, got no ACK", 0 },
@@ -65,9 +74,9 @@ static const struct scenario scenarios[] = {
     { DIRECT_OK "3500 B>A 200 1 1 sdp\n4500 B>A 200 1 1 sdp\n", "ack-lost", "up to 1.5 s after the ACK from 10.0.0.65:5060 to 10.0.0.66:5060 was sent: it does not arrive", 0 },
     { DIRECT "3000 B>A 200 1 1 sdp\n3500 B>A 200 1 1 sdp\n3510 A>B ACK 1 2\n", "", NULL, 0 },
     /* no-prack */
-    { "0 A>B INVITE 1 1 sdp\n100 B>A 183 1 1 sdp h=RSeq:1\n600 B>A 183 1 1 sdp h=RSeq:1\n", "no-prack retransmissions", "repeated after 500 ms, and there is no PRACK", 0 },
-    { "0 A>B INVITE 1 1 sdp\n100 B>A 183 1 1 sdp h=RSeq:1\n600 B>A 183 1 1 sdp h=RSeq:1\n610 A>B PRACK 2 2\n620 B>A 200/PRACK 2 2\n", "retransmissions", NULL, 0 },
-    { "0 A>B INVITE 1 1 sdp\n100 B>A 180 1 1\n60100 B>A 180 1 1\n", "retransmissions", NULL, 0 },
+    { "0 A>B INVITE 1 1 sdp\n100 B>A 183 1 1 sdp h=RSeq:1\n600 B>A 183 1 1 sdp h=RSeq:1\n", "no-prack retransmissions", "repeated after 500 ms, and there is no PRACK", 100 * S },
+    { "0 A>B INVITE 1 1 sdp\n100 B>A 183 1 1 sdp h=RSeq:1\n600 B>A 183 1 1 sdp h=RSeq:1\n610 A>B PRACK 2 2\n620 B>A 200/PRACK 2 2\n", "retransmissions", NULL, 100 * S },
+    { "0 A>B INVITE 1 1 sdp\n100 B>A 180 1 1\n60100 B>A 180 1 1\n", "retransmissions", NULL, 100 * S },
     /* bye-unanswered */
     { DIRECT_OK "50000 A>B BYE 2 8\n50500 A>B BYE 2 8\n", "bye-unanswered", "The BYE from 10.0.0.65:5060 to 10.0.0.66:5060, sent twice", 0 },
     { DIRECT_OK "50000 A>B BYE 2 8\n", "", NULL, 51 * S },
@@ -82,10 +91,10 @@ static const struct scenario scenarios[] = {
     { DIRECT_OK "9000 A>B INVITE 2 5 t=b sdp\n9010 B>A 491 2 5\n9020 A>B ACK 2 5\n", "glare", "both sides changed the session", 0 },
     { DIRECT_OK "9000 A>B INVITE 2 5 t=b sdp\n9010 B>A 500 2 5\n9020 A>B ACK 2 5\n", "", NULL, 0 },
     /* high-pdd: the hop that took the time */
-    { INVITES "7000 B>P 180 1 2 via=2\n7010 P>A 180 1 1\n", "high-pdd", "It took 7.0 s from the INVITE to the 180 Text; 7.0 s of it until an answer came from 10.0.0.66:5060", 0 },
+    { INVITES "7000 B>P 180 1 2 via=2\n7010 P>A 180 1 1\n", "high-pdd", "It took 7.0 s from the INVITE to the 180 Text; 7.0 s of it until an answer came from 10.0.0.66:5060", 100 * S },
     { "0 A>P INVITE 1 1 sdp\n10 P>A 100 1 1\n6000 P>B INVITE 1 2 via=2 sdp=A\n6010 B>P 180 1 2 via=2\n6020 P>A 180 1 1\n", "high-pdd",
-      "6.0 s of it until the INVITE was passed on by 10.0.0.80:5060", 0 },
-    { INVITES "4900 B>P 180 1 2 via=2\n4910 P>A 180 1 1\n", "", NULL, 0 },
+      "6.0 s of it until the INVITE was passed on by 10.0.0.80:5060", 100 * S },
+    { INVITES "4900 B>P 180 1 2 via=2\n4910 P>A 180 1 1\n", "", NULL, 100 * S },
     /* no-answer, early-media-no-answer, abandoned */
     { DIRECT "30000 B>A 480 1 1 h=Reason:Q.850;cause=19\n30010 A>B ACK 1 1\n", "no-answer", "for 30.0 s, then 10.0.0.66:5060 answered 480 Text; Q.850 cause 19: no answer from user", 0 },
     { "0 A>B INVITE 1 1 sdp\n1000 B>A 183 1 1 sdp\n20000 A>B CANCEL 1 1\n20010 B>A 200/CANCEL 1 1\n20020 B>A 487 1 1\n20030 A>B ACK 1 1\n", "early-media-no-answer", "no answer for 19.0 s", 0 },
@@ -143,11 +152,11 @@ static const struct scenario scenarios[] = {
     /* redirect-loop */
     { "0 A>P INVITE 1 1 sdp ruri=200@p\n10 P>A 302 1 1 c=300@p\n20 A>P ACK 1 1\n30 A>P INVITE 2 2 sdp ruri=300@p\n40 P>A 302 2 2 c=200@p\n50 A>P ACK 2 2\n",
       "redirect-loop", "redirects the call to 200@p, where it has been already; redirections: 2", 0 },
-    { "0 A>P INVITE 1 1 sdp ruri=200@p\n10 P>A 302 1 1 c=300@p\n20 A>P ACK 1 1\n30 A>P INVITE 2 2 sdp ruri=300@p\n40 P>A 180 2 2\n", "", NULL, 0 },
+    { "0 A>P INVITE 1 1 sdp ruri=200@p\n10 P>A 302 1 1 c=300@p\n20 A>P ACK 1 1\n30 A>P INVITE 2 2 sdp ruri=300@p\n40 P>A 180 2 2\n", "", NULL, 100 * S },
     /* loop-detected, too-many-hops */
     { INVITES REFUSED("482"), "loop-detected", "10.0.0.66:5060 has seen the request before: 482", 0 },
     { INVITES REFUSED("483"), "too-many-hops", "which had 2 Via and Max-Forwards 70", 0 },
-    { "0 A>B INVITE 1 1 sdp mf=0\n10 B>A 100 1 1\n", "too-many-hops", "has Max-Forwards 0 behind 1 Via", 0 },
+    { "0 A>B INVITE 1 1 sdp mf=0\n10 B>A 100 1 1\n", "too-many-hops", "has Max-Forwards 0 behind 1 Via", 100 * S },
     { "0 A>B OPTIONS 1 1 mf=0\n10 B>A 404/OPTIONS 1 1\n", "", NULL, 0 },
     /* fork-race */
     { "0 A>P INVITE 1 1 sdp\n10 P>A 100 1 1\n20 P>B INVITE 1 2 via=2 sdp=A\n21 P>C INVITE 1 3 via=2 sdp=A\n30 B>P 200 1 2 via=2 sdp t=b\n31 P>A 200 1 1 t=b sdp=B\n"
@@ -162,12 +171,12 @@ static const struct scenario scenarios[] = {
       "10.0.0.80:5060 cannot reach the next hop: 503 Text with TLS handshake failed", 0 },
     { "0 A>P INVITE 1 1 sdp\n10 P>A 408 1 1\n20 A>P ACK 1 1\n", "transport-trouble call-timeout", "10.0.0.80:5060 answered 408 Text after 10 ms and sent the INVITE nowhere", 0 },
     { "0 A>P INVITE 1 1 sdp\n32000 P>A 408 1 1\n32010 A>P ACK 1 1\n", "call-timeout high-pdd", NULL, 0 },
-    { "0 A>B INVITE 1 1 sdp tcp\n400 A>B INVITE 1 2 sdp udp\n500 B>A 180 1 2\n", "no-response transport-trouble", NULL, 0 },
+    { "0 A>B INVITE 1 1 sdp tcp\n400 A>B INVITE 1 2 sdp udp\n500 B>A 180 1 2\n", "transport-trouble", NULL, 100 * S },
     { "0 A>P INVITE 1 1 sdp\n10 P>A 503 1 1\n20 A>P ACK 1 1\n", "server-error", NULL, 0 },
     /* udp-too-big */
     { "0 A>B INVITE 1 1 sdp len=1800\n", "no-response udp-too-big", NULL, 0 },
     { "0 A>B INVITE 1 1 sdp len=1800 tcp\n", "no-response", NULL, 0 },
-    { "0 A>B INVITE 1 1 sdp len=1800\n10 B>A 100 1 1\n", "", NULL, 0 },
+    { "0 A>B INVITE 1 1 sdp len=1800\n10 B>A 100 1 1\n", "", NULL, 100 * S },
     /* codec-mismatch: refused, with both lists; disjoint; telephone-event is no codec; case does not matter */
     { "0 A>B INVITE 1 1 sdp=A:4000:-:G729,opus\n10 B>A 488 1 1 sdp=B:0:-:PCMA h=Warning:304_b_\"media\"\n20 A>B ACK 1 1\n", "codec-mismatch",
       "10.0.0.66:5060 refused the media: 488 Text; offered by 10.0.0.65:5060: G729, opus; of its own: PCMA; Warning 304 media", 0 },
@@ -178,11 +187,11 @@ static const struct scenario scenarios[] = {
     { DIRECT "3000 B>A 200 1 1\n3010 A>B ACK 1 2\n", "no-sdp-answer", NULL, 0 },
     { "0 A>B INVITE 1 1\n3000 B>A 200 1 1 sdp\n3010 A>B ACK 1 2 sdp\n", "", NULL, 0 },
     /* private-sdp, private-contact: public sender, public receiver, ICE-less, repaired by a relay, all private */
-    { "0 x>y INVITE 1 1 sdp=192.168.1.2\n10 y>x 180 1 1\n", "private-sdp", "wants media at the private address 192.168.1.2:4000, though it came from a public one", 0 },
-    { "0 A>y INVITE 1 1 sdp c=x\n10 y>A 180 1 1\n", "private-sdp", "though it goes to a public one", 0 },
-    { "0 x>y INVITE 1 1 sdp=192.168.1.2\n10 y>x 100 1 1\n20 y>z INVITE 1 2 via=2 sdp=y\n30 z>y 100 1 2 via=2\n", "", NULL, 0 },
-    { "0 x>y INVITE 1 1 sdp c=192.168.1.2\n10 y>x 180 1 1\n", "private-contact", "The INVITE from 203.0.113.120:5060 to 203.0.113.121:5060 has the private address 192.168.1.2 in its Contact", 0 },
-    { "0 x>y INVITE 1 1 sdp c=phone.example.org\n10 y>x 180 1 1\n", "", NULL, 0 },
+    { "0 x>y INVITE 1 1 sdp=192.168.1.2\n10 y>x 180 1 1\n", "private-sdp", "wants media at the private address 192.168.1.2:4000, though it came from a public one", 100 * S },
+    { "0 A>y INVITE 1 1 sdp c=x\n10 y>A 180 1 1\n", "private-sdp", "though it goes to a public one", 100 * S },
+    { "0 x>y INVITE 1 1 sdp=192.168.1.2\n10 y>x 100 1 1\n20 y>z INVITE 1 2 via=2 sdp=y\n30 z>y 100 1 2 via=2\n", "", NULL, 100 * S },
+    { "0 x>y INVITE 1 1 sdp c=192.168.1.2\n10 y>x 180 1 1\n", "private-contact", "The INVITE from 203.0.113.120:5060 to 203.0.113.121:5060 has the private address 192.168.1.2 in its Contact", 100 * S },
+    { "0 x>y INVITE 1 1 sdp c=phone.example.org\n10 y>x 180 1 1\n", "", NULL, 100 * S },
     /* media-elsewhere: reports silence it */
     { "0 A>B INVITE 1 1 sdp=M\n10 B>A 200 1 1 sdp\n20 A>B ACK 1 2\n", "media-elsewhere", "10.0.0.77:4000 (signalling 10.0.0.65:5060)", 0 },
     { "0 A>B INVITE 1 1 sdp=M\n10 B>A 200 1 1 sdp\n20 A>B ACK 1 2\n5000 M>B RTCP 1 1\n", "", NULL, 0 },
@@ -207,14 +216,14 @@ static const struct scenario scenarios[] = {
     /* clock-skew: by the same messages, by the order; the same clock */
     { "0 A>B INVITE 1 1 sdp tap=1\n2000 A>B INVITE 1 1 sdp tap=2\n10 B>A 180 1 1 tap=1\n2011 B>A 180 1 1 tap=2\n"
       "20 B>A 183 1 1 tap=1\n2020 B>A 183 1 1 tap=2\n", "clock-skew",
-      "capture id 2 is ahead of that of capture id 1 by about 2.0 s", 0 },
-    { "500 A>B INVITE 1 1 sdp tap=1\n100 B>A 180 1 1 tap=2\n", "clock-skew", "capture id 2 is behind that of capture id 1 by at least 400 ms", 0 },
-    { "0 A>B INVITE 1 1 sdp tap=1\n20 A>B INVITE 1 1 sdp tap=2\n30 B>A 180 1 1 tap=1\n45 B>A 180 1 1 tap=2\n", "", NULL, 0 },
+      "capture id 2 is ahead of that of capture id 1 by about 2.0 s", 100 * S },
+    { "500 A>B INVITE 1 1 sdp tap=1\n100 B>A 180 1 1 tap=2\n", "clock-skew", "capture id 2 is behind that of capture id 1 by at least 400 ms", 100 * S },
+    { "0 A>B INVITE 1 1 sdp tap=1\n20 A>B INVITE 1 1 sdp tap=2\n30 B>A 180 1 1 tap=1\n45 B>A 180 1 1 tap=2\n", "", NULL, 100 * S },
     /* call-id-reuse: another From tag behind the end; a B2BUA that changes tags alone is none */
     { DIRECT_OK "9000 A>B BYE 2 8\n9010 B>A 200/BYE 2 8\n99000 A>B INVITE 1 21 sdp f=z\n99010 B>A 180 1 21 f=z t=y\n", "call-id-reuse", "2 calls have the same Call-ID; the second began 99.0 s after the first", 0 },
-    { "0 A>P INVITE 1 1 sdp\n10 P>A 180 1 1\n20 P>B INVITE 1 2 sdp=A f=q\n30 B>P 180 1 2 f=q\n", "", NULL, 0 },
+    { "0 A>P INVITE 1 1 sdp\n10 P>A 180 1 1\n20 P>B INVITE 1 2 sdp=A f=q\n30 B>P 180 1 2 f=q\n", "", NULL, 100 * S },
     /* malformed */
-    { "0 A>B INVITE 1 1 sdp h=Max-Forwards-is-missing\n10 B>A 180 1 1\n", "malformed", "1 message is not well-formed (no_colon), the first one INVITE from 10.0.0.65:5060", 0 },
+    { "0 A>B INVITE 1 1 sdp h=Max-Forwards-is-missing\n10 B>A 180 1 1\n", "malformed", "1 message is not well-formed (no_colon), the first one INVITE from 10.0.0.65:5060", 100 * S },
     { DIRECT "20 B>A 183 1 1 nocseq\n900 B>A 486 1 1\n910 A>B ACK 1 1\n", "malformed busy", "(no_cseq), the first one 183", 0 },
 };
 /* clang-format on */
