@@ -37,6 +37,7 @@ struct datagram {
 struct key {
     struct hep_addr src, dst;
     uint32_t id;
+    uint32_t scope;
     uint8_t protocol; /* IPv4 only: RFC 8200 leaves it out */
     uint8_t pad[1];
 };
@@ -131,6 +132,7 @@ static void make_key(const struct ip_packet *frag, struct key *ret)
     ret->src = frag->src;
     ret->dst = frag->dst;
     ret->id = frag->id;
+    ret->scope = frag->scope;
     ret->protocol = frag->src.len == 4 ? frag->protocol : 0;
 }
 
@@ -324,6 +326,15 @@ enum defrag_result defrag_add(struct defrag *d, const struct ip_packet *frag, ui
         d->stats.dropped_overlap++;
         return DEFRAG_DROPPED;
     }
+}
+
+void defrag_finish(struct defrag *d)
+{
+    void *oldest;
+    d->expiring = true;
+    while ((oldest = lru_oldest(d->datagrams)) != NULL)
+        lru_remove(d->datagrams, oldest);
+    d->expiring = false;
 }
 
 const struct defrag_stats *defrag_stats(const struct defrag *d)

@@ -54,6 +54,9 @@ void defrag_free(struct defrag *d); /* NULL is fine */
  */
 enum defrag_result defrag_add(struct defrag *d, const struct ip_packet *frag, uint32_t now, struct ip_packet *ret);
 
+/* The capture is over: what is under way never becomes whole, and is counted with what is too old. */
+void defrag_finish(struct defrag *d);
+
 const struct defrag_stats *defrag_stats(const struct defrag *d);
 size_t defrag_octets(const struct defrag *d);    /* held now, bookkeeping included */
 size_t defrag_datagrams(const struct defrag *d); /* under way now */

@@ -4,6 +4,7 @@
 
 #include "capture/ip.h"
 #include "capture/link.h"
+#include "capture/tunnel.h"
 #include "hep/rd.h"
 
 struct dissector {
@@ -12,6 +13,20 @@ struct dissector {
     struct tcp *tcp;
     uint64_t total;
     uint64_t outcomes[DISSECT_OUTCOME_COUNT];
+    uint64_t tunnels[TUNNEL_KIND_COUNT];
+    enum tunnel_kind path[TUNNEL_DEPTH_MAX]; /* of the packet under way */
+    size_t depth;
+};
+
+/* Where decoding stands: at a link layer or IP header, inside `depth` tunnels. */
+struct level {
+    bool by_type; /* `type` is an Ethernet type, not a link type */
+    unsigned type;
+    struct hep_slice data;
+    size_t wire_len; /* as in struct packet */
+    uint32_t scope;
+    struct link_info link;        /* the nearest link layer outside; without one inside it stays */
+    enum dissect_outcome outcome; /* once it is known */
 };
 
 struct dissector *dissector_new(const struct dissect_options *options)
@@ -56,26 +71,74 @@ static struct dgram make_dgram(const struct packet *packet, const struct link_in
     };
 }
 
-static enum dissect_outcome take_udp(struct dissector *d, const struct packet *packet, const struct link_info *link,
-                                     const struct ip_packet *ip)
+/* Steps into a tunnel. False: that is the end, with at->outcome set. */
+static bool enter(struct dissector *d, struct level *at, const struct ip_packet *ip, const struct tunnel_inner *in)
+{
+    if (d->depth == TUNNEL_DEPTH_MAX) {
+        at->outcome = DISSECT_TUNNEL_TOO_DEEP;
+        return false;
+    }
+    d->path[d->depth++] = in->kind;
+    d->tunnels[in->kind]++;
+    at->by_type = in->by_type;
+    at->type = in->type;
+    at->data = in->data;
+    at->wire_len = ip->payload.len + ip->missing - (size_t)(in->data.ptr - ip->payload.ptr);
+    if (in->network != 0) /* mixed, so that the order of tunnels counts */
+        at->scope = (at->scope ^ in->network) * UINT32_C(0x9e3779b1) + (uint32_t)in->kind;
+    if (!in->by_type && in->type == LINK_ETHERNET) /* tags and addresses outside are not those of the frame inside */
+        at->link = (struct link_info){ .has_vlan = in->has_vlan, .vlan = in->vlan };
+    return true;
+}
+
+/* True if there is a level below; else at->outcome is set. */
+static bool take_tunnel(struct dissector *d, struct level *at, const struct ip_packet *ip, enum tunnel_result result,
+                        const struct tunnel_inner *in)
+{
+    switch (result) {
+    case TUNNEL_OK:
+        return enter(d, at, ip, in);
+    case TUNNEL_SHORT:
+        at->outcome = DISSECT_TUNNEL_SHORT;
+        return false;
+    case TUNNEL_HEADER:
+        at->outcome = DISSECT_TUNNEL_HEADER;
+        return false;
+    default:
+        at->outcome = DISSECT_TUNNEL_CONTROL;
+        return false;
+    }
+}
+
+static enum dissect_outcome deliver_udp(struct dissector *d, const struct dgram *dgram)
+{
+    if (d->options.on_udp != NULL)
+        d->options.on_udp(d->options.udp_arg, dgram);
+    return dgram->truncated ? DISSECT_UDP_CUT : DISSECT_UDP;
+}
+
+static bool take_udp(struct dissector *d, const struct packet *packet, struct level *at, const struct ip_packet *ip)
 {
     struct rd r;
+    struct tunnel_inner in;
     rd_init(&r, ip->payload.ptr, ip->payload.len);
-    struct dgram dgram = make_dgram(packet, link, ip);
+    struct dgram dgram = make_dgram(packet, &at->link, ip);
     dgram.src_port = rd_u16(&r);
     dgram.dst_port = rd_u16(&r);
     size_t len = rd_u16(&r);
     rd_skip(&r, 2);
-    if (r.bad)
-        return DISSECT_UDP_SHORT;
-    if (len < 8 || len > ip->payload.len + ip->missing)
-        return DISSECT_UDP_LENGTH;
+    if (r.bad || len < 8 || len > ip->payload.len + ip->missing) {
+        at->outcome = r.bad ? DISSECT_UDP_SHORT : DISSECT_UDP_LENGTH;
+        return false;
+    }
     len -= 8;
     dgram.truncated = len > rd_left(&r);
     dgram.payload = (struct hep_slice){ r.ptr, dgram.truncated ? rd_left(&r) : len };
-    if (d->options.on_udp != NULL)
-        d->options.on_udp(d->options.udp_arg, &dgram);
-    return dgram.truncated ? DISSECT_UDP_CUT : DISSECT_UDP;
+    enum tunnel_result result = tunnel_of_udp(dgram.src_port, dgram.dst_port, dgram.payload, &in);
+    if (result != TUNNEL_NONE)
+        return take_tunnel(d, at, ip, result, &in);
+    at->outcome = deliver_udp(d, &dgram);
+    return false;
 }
 
 /* A DATA chunk (RFC 9260 section 3.3.1) of `len` octets behind its 4; r is there. False: it is a part of a message. */
@@ -117,9 +180,10 @@ static enum dissect_outcome take_sctp(struct dissector *d, const struct packet *
     return r.bad ? DISSECT_SCTP_SHORT : outcome;
 }
 
-static enum dissect_outcome take_tcp(struct dissector *d, const struct packet *packet, const struct link_info *link,
+static enum dissect_outcome take_tcp(struct dissector *d, const struct packet *packet, const struct level *at,
                                      const struct ip_packet *ip)
 {
+    const struct link_info *link = &at->link;
     enum tcp_result result = tcp_add(d->tcp, &(struct tcp_input){
                                                  .sec = packet->sec,
                                                  .usec = packet->usec,
@@ -128,6 +192,7 @@ static enum dissect_outcome take_tcp(struct dissector *d, const struct packet *p
                                                  .has_vlan = link->has_vlan,
                                                  .vlan = link->vlan,
                                                  .tos = ip->tos,
+                                                 .scope = at->scope,
                                                  .segment = ip->payload,
                                              });
     switch (result) {
@@ -184,37 +249,88 @@ static enum dissect_outcome of_fragment(enum defrag_result result)
     }
 }
 
-static enum dissect_outcome take_packet(struct dissector *d, const struct packet *packet)
+/* What is in an IP packet that is whole. True if there is a level below. */
+static bool take_ip(struct dissector *d, const struct packet *packet, struct level *at, const struct ip_packet *ip)
+{
+    enum { ESP = 50 };
+    struct tunnel_inner in;
+    enum tunnel_result result;
+    switch (ip->protocol) {
+    case IP_PROTOCOL_UDP:
+        return take_udp(d, packet, at, ip);
+    case IP_PROTOCOL_TCP:
+        at->outcome = take_tcp(d, packet, at, ip);
+        return false;
+    case IP_PROTOCOL_SCTP:
+        at->outcome = d->options.on_sctp == NULL ? DISSECT_OTHER_PROTOCOL : take_sctp(d, packet, &at->link, ip);
+        return false;
+    case ESP:
+        at->outcome = DISSECT_ESP;
+        return false;
+    default:
+        result = tunnel_of_ip(ip->protocol, ip->payload, &in);
+        at->outcome = DISSECT_OTHER_PROTOCOL;
+        return result != TUNNEL_NONE && take_tunnel(d, at, ip, result, &in);
+    }
+}
+
+/* Finds the IP packet; a link layer inside a tunnel takes the place of the one outside. */
+static enum link_reason find_ip(struct level *at)
 {
     struct link_info link;
-    enum link_reason link_reason = link_decode(packet->linktype, packet->data, &link);
-    if (link_reason != LINK_OK)
-        return of_link(link_reason);
+    enum link_reason reason =
+        at->by_type ? link_decode_ethertype(at->type, at->data, &link) : link_decode((int)at->type, at->data, &link);
+    if (reason != LINK_OK)
+        return reason;
+    at->wire_len -= (size_t)(link.ip.ptr - at->data.ptr);
+    at->data = link.ip;
+    if (!link.has_vlan) {
+        link.has_vlan = at->link.has_vlan;
+        link.vlan = at->link.vlan;
+    }
+    if (!link.has_mac) {
+        link.has_mac = at->link.has_mac;
+        link.src_mac = at->link.src_mac;
+        link.dst_mac = at->link.dst_mac;
+    }
+    at->link = link;
+    return LINK_OK;
+}
 
+/* One level. True if there is another below. */
+static bool take_level(struct dissector *d, const struct packet *packet, struct level *at)
+{
+    enum link_reason link_reason = find_ip(at);
+    if (link_reason != LINK_OK) {
+        at->outcome = of_link(link_reason);
+        return false;
+    }
     struct ip_packet ip;
-    size_t link_len = (size_t)(link.ip.ptr - packet->data.ptr);
-    enum ip_reason reason = ip_decode(link.ip, packet->wire_len - link_len, &ip);
+    enum ip_reason reason = ip_decode(at->data, at->wire_len, &ip);
+    ip.scope = at->scope;
     if (reason == IP_OK && ip.fragment) {
         struct ip_packet whole;
         enum defrag_result result = defrag_add(d->defrag, &ip, packet->sec, &whole);
-        if (result != DEFRAG_DONE)
-            return of_fragment(result);
+        if (result != DEFRAG_DONE) {
+            at->outcome = of_fragment(result);
+            return false;
+        }
         ip = whole;
         reason = ip_resume(&ip);
     }
-    if (reason != IP_OK)
-        return of_ip(reason);
+    if (reason == IP_OK)
+        return take_ip(d, packet, at, &ip);
+    at->outcome = of_ip(reason);
+    return false;
+}
 
-    switch (ip.protocol) {
-    case IP_PROTOCOL_UDP:
-        return take_udp(d, packet, &link, &ip);
-    case IP_PROTOCOL_TCP:
-        return take_tcp(d, packet, &link, &ip);
-    case IP_PROTOCOL_SCTP:
-        return d->options.on_sctp == NULL ? DISSECT_OTHER_PROTOCOL : take_sctp(d, packet, &link, &ip);
-    default:
-        return DISSECT_OTHER_PROTOCOL;
-    }
+static enum dissect_outcome take_packet(struct dissector *d, const struct packet *packet)
+{
+    struct level at = { .type = (unsigned)packet->linktype, .data = packet->data, .wire_len = packet->wire_len };
+    d->depth = 0;
+    while (take_level(d, packet, &at))
+        continue;
+    return at.outcome;
 }
 
 enum dissect_outcome dissect_packet(struct dissector *d, const struct packet *packet)
@@ -228,8 +344,15 @@ enum dissect_outcome dissect_packet(struct dissector *d, const struct packet *pa
     return outcome;
 }
 
+const enum tunnel_kind *dissect_tunnels(const struct dissector *d, size_t *ret_count)
+{
+    *ret_count = d->depth;
+    return d->path;
+}
+
 void dissect_finish(struct dissector *d)
 {
+    defrag_finish(d->defrag);
     tcp_finish(d->tcp);
 }
 
@@ -306,6 +429,12 @@ static const struct counter tcp_counters[] = {
     TCP_COUNTER(flows_evicted),
 };
 
+static const char *const tunnel_counters[] = {
+#define TUNNEL_COUNTER(name, text) "in_" text,
+    TUNNEL_KINDS(TUNNEL_COUNTER)
+#undef TUNNEL_COUNTER
+};
+
 #define COUNT(table) (sizeof(table) / sizeof((table)[0]))
 
 /* Looks `*index` up in a table, or steps over the table. */
@@ -335,6 +464,12 @@ bool dissect_counter(const struct dissector *d, size_t index, const char **ret_n
         return true;
     }
     index -= DISSECT_OUTCOME_COUNT;
-    return from_table(defrag_counters, COUNT(defrag_counters), defrag_stats(d->defrag), &index, ret_name, ret_value) ||
-           from_table(tcp_counters, COUNT(tcp_counters), tcp_stats(d->tcp), &index, ret_name, ret_value);
+    if (from_table(defrag_counters, COUNT(defrag_counters), defrag_stats(d->defrag), &index, ret_name, ret_value) ||
+        from_table(tcp_counters, COUNT(tcp_counters), tcp_stats(d->tcp), &index, ret_name, ret_value))
+        return true;
+    if (index >= TUNNEL_KIND_COUNT)
+        return false;
+    *ret_name = tunnel_counters[index];
+    *ret_value = d->tunnels[index];
+    return true;
 }

@@ -4,8 +4,9 @@
  * Every packet has exactly one outcome: the sum of the outcome counters is the number of packets. A datagram in
  * fragments is one DISSECT_UDP for the fragment that made it whole and one DISSECT_FRAGMENT for each other.
  *
- * Tunnels (GRE, VXLAN, IP in IP and so on) will sit between ip_decode() and the upper layers: a decoder there finds an
- * inner link or IP header and the packet takes the same way once more, within a depth limit.
+ * A packet that is a tunnel (tunnel.h) takes the same way once more with what is inside, down to TUNNEL_DEPTH_MAX; its
+ * outcome is that of the innermost. IP fragments and TCP are put together at every level; addresses of one virtual
+ * network are not those of another.
  */
 #ifndef CAPTURE_DISSECT_H
 #define CAPTURE_DISSECT_H
@@ -17,6 +18,7 @@
 #include "capture/defrag.h"
 #include "capture/packet.h"
 #include "capture/tcp.h"
+#include "capture/tunnel.h"
 
 /* name for counters, constant: what became of a packet */
 #define DISSECT_OUTCOMES(X)                                                                                            \
@@ -46,7 +48,12 @@
     X(SCTP_CUT, "sctp_cut")                     /* the same, but the snap length cut it */                             \
     X(SCTP_PART, "sctp_part")                   /* has a part of a message: these are not put together */              \
     X(SCTP_SHORT, "sctp_short")                 /* ends inside the SCTP header, or a chunk's */                        \
-    X(SCTP_CHUNK, "sctp_chunk")                 /* length of an SCTP chunk is impossible */
+    X(SCTP_CHUNK, "sctp_chunk")                 /* length of an SCTP chunk is impossible */                            \
+    X(ESP, "esp")                               /* IPsec, encrypted */                                                 \
+    X(TUNNEL_CONTROL, "tunnel_control")         /* signalling or keep-alive of a tunnel */                             \
+    X(TUNNEL_SHORT, "tunnel_short")             /* ends inside a tunnel's header */                                    \
+    X(TUNNEL_HEADER, "tunnel_header")           /* impossible header of a tunnel */                                    \
+    X(TUNNEL_TOO_DEEP, "tunnel_too_deep")       /* more than TUNNEL_DEPTH_MAX tunnels in one another */
 
 enum dissect_outcome {
 #define DISSECT_ENUM(name, text) DISSECT_##name,
@@ -89,7 +96,10 @@ void dissector_free(struct dissector *d); /* without callbacks; NULL is fine */
 /* Takes a packet, calls back with what it completes, and returns what became of it. */
 enum dissect_outcome dissect_packet(struct dissector *d, const struct packet *packet);
 
-/* The capture is over: closes every TCP flow. */
+/* The tunnels that the last packet was in, from the outside; *ret_count of them. Valid until the next packet. */
+const enum tunnel_kind *dissect_tunnels(const struct dissector *d, size_t *ret_count);
+
+/* The capture is over: gives up datagrams in fragments and closes every TCP flow. */
 void dissect_finish(struct dissector *d);
 
 /* ------------------------------------------------------------------------------------------------ counters */
@@ -103,7 +113,7 @@ const struct tcp_stats *dissect_tcp_stats(const struct dissector *d);
 
 /*
  * All counters by name, for printing: index from 0; false behind the last one. "packets" comes first, then the
- * outcomes, which add up to it, then "defrag_..." and "tcp_..." with the details. *ret_name is static.
+ * outcomes, which add up to it, then "defrag_...", "tcp_..." and "in_TUNNEL" with the details. *ret_name is static.
  */
 bool dissect_counter(const struct dissector *d, size_t index, const char **ret_name, uint64_t *ret_value);
 

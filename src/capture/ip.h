@@ -34,6 +34,7 @@ struct ip_packet {
     uint8_t tos;      /* TOS octet or traffic class */
     struct hep_slice payload;
     size_t missing; /* octets of the payload that the snap length cut off */
+    uint32_t scope; /* for the caller: packets of different scopes have nothing to do with each other; 0 at first */
 
     bool fragment;        /* part of a datagram; the payload is the part. Atomic fragments (RFC 6946) are whole */
     bool more;            /* not the last part */

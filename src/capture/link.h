@@ -1,6 +1,6 @@
 /*
  * From a captured frame to the IP packet in it: Ethernet with any stack of VLAN tags, MPLS labels and PPPoE sessions,
- * Linux "cooked" captures, raw IP, BSD loopback, PPP.
+ * pseudowires, Linux "cooked" captures, raw IP, BSD loopback, PPP, Cisco HDLC. What is inside IP is tunnel.h.
  */
 #ifndef CAPTURE_LINK_H
 #define CAPTURE_LINK_H
@@ -12,6 +12,9 @@
 
 /* Most tags, labels and sub-headers in front of an IP packet. Real networks stay below five. */
 #define LINK_DEPTH_MAX 16
+
+/* Link types that are named elsewhere; link.c has the table of all. */
+enum { LINK_ETHERNET = 1, LINK_PPP = 9, LINK_MPLS = 219, LINK_IP = 228 };
 
 enum link_reason {
     LINK_OK,
@@ -35,5 +38,8 @@ struct link_info {
 
 /* Finds the IP packet. *ret is filled as far as decoding came; ret->ip only on LINK_OK. Slices point into `data`. */
 enum link_reason link_decode(int linktype, struct hep_slice data, struct link_info *ret);
+
+/* The same of what an Ethernet type (IEEE 802) stands before: tunnels say by one what they carry. */
+enum link_reason link_decode_ethertype(unsigned type, struct hep_slice data, struct link_info *ret);
 
 #endif

@@ -2,7 +2,8 @@
  * The capture folder: from octets on a wire or in a pcap file to UDP datagrams and TCP streams, and back to a file.
  *
  *     pcap_in  ->  link  ->  ip  ->  defrag  ->  (udp) on_udp
- *                                          \->  tcp    on_data, on_gap, on_close
+ *                   ^                      \->  tcp    on_data, on_gap, on_close
+ *                   \---  tunnel  <-------/
  *     pcap_out: messages -> IP packets -> pcap file
  *
  * dissect.h puts the stages together and is what a program uses; each stage is also usable and tested alone. Nothing

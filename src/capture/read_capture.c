@@ -17,6 +17,8 @@ static bool is_loss(enum dissect_outcome outcome)
     case DISSECT_FRAGMENT:
     case DISSECT_FRAGMENT_DUPLICATE:
     case DISSECT_OTHER_PROTOCOL:
+    case DISSECT_ESP:
+    case DISSECT_TUNNEL_CONTROL:
     case DISSECT_NOT_IP:
     case DISSECT_LINK_TYPE: /* an error of the whole file */
         return false;

@@ -40,6 +40,7 @@ struct flow {
 
 struct key {
     struct hep_addr src, dst;
+    uint32_t scope;
     uint16_t src_port, dst_port;
 };
 
@@ -177,6 +178,7 @@ static struct flow *flow_of(struct tcp *t, const struct tcp_input *in, const str
     memset(&key, 0, sizeof(key));
     key.src = in->src;
     key.dst = in->dst;
+    key.scope = in->scope;
     key.src_port = s->src_port;
     key.dst_port = s->dst_port;
 

@@ -67,6 +67,7 @@ struct tcp_input {
     bool has_vlan;
     uint16_t vlan;
     uint8_t tos;
+    uint32_t scope;           /* of the IP packet (ip.h) */
     struct hep_slice segment; /* header and data; data cut by the snap length shows as a gap */
 };
 
