@@ -222,13 +222,11 @@ static void take_final(struct track_call *c, struct call_world *w, const struct 
     set_word(c, w, WORD_REASON, texts != NULL ? texts->of[TRACK_TEXT_REASON] : (struct hep_slice){ NULL, 0 });
 }
 
-static void take_to_tag(struct track_call *c, uint32_t tag)
+static void take_dialog(struct track_call *c, const struct track_event *e)
 {
-    for (uint8_t i = 0; i < c->tag_count; i++)
-        if (c->to_tags[i] == tag)
-            return;
-    if (c->tag_count < TAGS_MAX)
-        c->to_tags[c->tag_count++] = tag;
+    struct dialog *d = dialog_of(c, e->from_tag, e->to_tag);
+    if (d != NULL)
+        d->bits |= e->status >= 200 ? DIALOG_SAID | DIALOG_ANSWERED : DIALOG_SAID;
 }
 
 static void take_answer(struct track_call *c, struct call_world *w, const struct track_event *e,
@@ -239,7 +237,7 @@ static void take_answer(struct track_call *c, struct call_world *w, const struct
     else
         (void)earliest(&c->at[AT_PROVISIONAL], ms);
     if (e->status > 100 && e->status < 300 && e->to_tag != 0)
-        take_to_tag(c, e->to_tag);
+        take_dialog(c, e);
     if (e->status == 180)
         (void)earliest(&c->at[AT_RINGING], ms);
     if (e->status >= 200 && e->status < 300)
@@ -311,8 +309,12 @@ static void take_request(struct track_call *c, struct call_world *w, const struc
 {
     if (e->method == SIP_ACK || e->method == SIP_CANCEL || e->to_tag == 0)
         return;
-    if (e->method != SIP_UPDATE && e->method != SIP_PRACK)
+    if (e->method != SIP_UPDATE && e->method != SIP_PRACK) {
+        struct dialog *d = dialog_of(c, e->from_tag, e->to_tag);
         c->flags |= CALL_DIALOG;
+        if (d != NULL)
+            d->bits |= DIALOG_REQUEST;
+    }
     uint16_t *counter = request_counter(c, e->method);
     struct side *s = counter != NULL ? side_of(c, w, e->from_tag) : NULL;
     uint32_t bit = s != NULL ? side_bit(s, e->cseq) : 0;
@@ -345,8 +347,10 @@ static void take_bye(struct track_call *c, const struct track_event *e, int32_t 
     (void)earliest(&c->at[AT_BYE], ms);
     if (is_best(c, BEST_BYE, 0, e, ms))
         c->bye_tag = e->from_tag;
-    if (e->status >= 200 && !is_challenge(e->status))
+    bool answered = e->status >= 200 && !is_challenge(e->status);
+    if (answered)
         c->flags |= CALL_BYE_ANSWERED;
+    dialog_take_bye(c, e->from_tag, e->to_tag, ms, answered);
 }
 
 /* Causes of what ended the call weigh more; of equal ones the lowest stands, whatever came first. */
@@ -454,7 +458,8 @@ bool call_is_another(const struct track_call *c, const struct track_event *e)
         if (c->ways[i] == e->branch)
             return false;
     int32_t ms = call_ms(c, e->ts);
-    if (call_knows(c, AT_BYE) && call_knows(c, AT_INVITE))
-        return ms > c->at[AT_BYE];
+    int32_t end = dialog_bye(c).ms;
+    if (end != CALL_NO_TIME && call_knows(c, AT_INVITE))
+        return ms > end;
     return e->from_tag != c->caller_tag && (int64_t)ms - c->at[AT_LAST] > ANOTHER_MS;
 }

@@ -29,17 +29,18 @@ enum call_time {
 };
 
 enum call_flag {
-    CALL_BYE_ANSWERED = 1 << 0,
+    CALL_BYE_ANSWERED = 1 << 0, /* any BYE, as AT_BYE is of any */
     CALL_EARLY_MEDIA = 1 << 1,
     CALL_SRTP = 1 << 2,
     CALL_FORWARDED = 1 << 3,
     CALL_REPLACES = 1 << 4,
-    CALL_DIALOG = 1 << 5, /* a request inside the dialog: it was answered, whether that was seen or not */
+    CALL_DIALOG = 1 << 5, /* a request inside of a dialog: it was answered, whether that was seen or not */
     CALL_EVICTED = 1 << 6,
     CALL_REDIRECTED = 1 << 7,
     CALL_SAME_USER = 1 << 8, /* the user of the R-URI is that of To, and is kept once */
     CALL_SIDES = 1 << 9,     /* parts of `own` that are there */
-    CALL_OWN_TEXTS = 1 << 10
+    CALL_OWN_TEXTS = 1 << 10,
+    CALL_DIALOGS_CUT = 1 << 11 /* it had more dialogs than are told apart */
 };
 
 /* Texts that are shared (words.h), addresses included. */
@@ -84,6 +85,23 @@ struct side {
     bool held;              /* after them */
 };
 
+/* What a fork made, or what requests say there is: both tags in any order; 0: a side without one. */
+struct dialog {
+    uint32_t tags[2];
+    int32_t bye_ms; /* the earliest; CALL_NO_TIME: none */
+    uint8_t bits;   /* DIALOG_ */
+};
+
+enum {
+    DIALOG_SAID = 1 << 0,     /* a response to the INVITE brought its To tag */
+    DIALOG_ANSWERED = 1 << 1, /* a 2xx */
+    DIALOG_REQUEST = 1 << 2,
+    DIALOG_BYE_BY_SECOND = 1 << 3, /* who sent that BYE has tags[1], else tags[0] */
+    DIALOG_BYE_ANSWERED = 1 << 4
+};
+
+#define DIALOGS_MAX 4
+
 /* A message that came lately. */
 struct recent {
     uint32_t message; /* track_event.message; 0: free */
@@ -98,7 +116,6 @@ struct recent {
 #define RECENT_SAME_MS 500 /* further apart it is not the same transmission that two taps saw */
 
 #define WAYS_MAX 4
-#define TAGS_MAX 4
 
 struct track_call {
     uint64_t key;
@@ -116,7 +133,7 @@ struct track_call {
     struct recent recent[RECENT_MAX];
 
     uint16_t flags;
-    uint8_t recent_at, way_count, branches, tag_count, tap_count, transports;
+    uint8_t recent_at, way_count, branches, dialog_count, tap_count, transports;
     uint16_t taps[TRACK_TAPS_MAX];
     uint16_t seen_again;
     uint16_t again[TRACK_AGAINS];
@@ -136,7 +153,7 @@ struct track_call {
     uint8_t ways_via, cancel_via; /* fewest Vias of these, and of a CANCEL: who has more is behind a proxy */
     uint32_t ways[WAYS_MAX];      /* branches of the INVITE with the highest CSeq, */
     uint16_t way_srcs[WAYS_MAX];  /* and hashes of who sent it there */
-    uint32_t to_tags[TAGS_MAX];
+    struct dialog dialogs[DIALOGS_MAX];
 
     uint8_t ranks[CALL_BESTS];
     int32_t best_ms[CALL_BESTS];
@@ -195,6 +212,26 @@ struct side *side_of(struct track_call *c, struct call_world *w, uint32_t tag);
 
 /* Makes room for the number. Its bit, 0 if it is too old to be told apart from those seen. */
 uint32_t side_bit(struct side *s, uint32_t cseq);
+
+/* The dialog with both tags; a new one if there is room, else NULL. */
+struct dialog *dialog_of(struct track_call *c, uint32_t from_tag, uint32_t to_tag);
+
+/* A BYE, or what answers it. */
+void dialog_take_bye(struct track_call *c, uint32_t from_tag, uint32_t to_tag, int32_t ms, bool answered);
+
+/* The BYE that ended the call; ms is CALL_NO_TIME if none did. */
+struct call_bye {
+    int32_t ms;
+    uint32_t tag; /* of who sent it */
+    bool answered;
+};
+struct call_bye dialog_bye(const struct track_call *c);
+
+/* A request inside of a dialog of the caller: it was answered, whether that was seen or not. */
+bool dialog_was_seen(const struct track_call *c);
+
+/* Dialogs that answered, provisional responses included. */
+unsigned dialog_answers(const struct track_call *c);
 
 struct side_holds {
     unsigned holds, resumes;

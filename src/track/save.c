@@ -1,7 +1,7 @@
 /*
  * The live calls as octets, little-endian:
  *
- *     0 magic "hctrk02\n"   8 now (4)   12 number of calls (4)   16 the calls
+ *     0 magic "hctrk03\n"   8 now (4)   12 number of calls (4)   16 the calls
  *
  * A call is its fields in the order of fields(), then its shared texts (length, octets), then what it has for itself:
  * sides, keys and their texts, texts. One list writes and reads the numbers, so that they cannot differ. A change of
@@ -14,7 +14,7 @@
 #include "base/le.h"
 #include "track/internal.h"
 
-static const char magic[8] = "hctrk02\n";
+static const char magic[8] = "hctrk03\n";
 
 #define FIELDS_MAX 1024 /* octets of the numbers of a call */
 
@@ -130,6 +130,17 @@ static void finals(struct io *io, struct track_call *c)
     NUMBER(c->ack_cseq);
 }
 
+static void dialogs(struct io *io, struct track_call *c)
+{
+    NUMBER(c->dialog_count);
+    for (size_t i = 0; i < DIALOGS_MAX; i++) {
+        struct dialog *d = &c->dialogs[i];
+        NUMBERS(d->tags);
+        NUMBER(d->bye_ms);
+        NUMBER(d->bits);
+    }
+}
+
 static void ways(struct io *io, struct track_call *c)
 {
     NUMBER(c->way_count);
@@ -140,8 +151,7 @@ static void ways(struct io *io, struct track_call *c)
     NUMBER(c->cancel_via);
     NUMBERS(c->ways);
     NUMBERS(c->way_srcs);
-    NUMBER(c->tag_count);
-    NUMBERS(c->to_tags);
+    dialogs(io, c);
 }
 
 static void counts(struct io *io, struct track_call *c)
@@ -302,7 +312,7 @@ bool tracker_save_to(const struct tracker *t, bool (*write)(void *arg, const uin
 /* What the code goes by without looking again. */
 static bool is_sound(const struct track_call *c)
 {
-    if (c->recent_at >= RECENT_MAX || c->way_count > WAYS_MAX || c->tag_count > TAGS_MAX ||
+    if (c->recent_at >= RECENT_MAX || c->way_count > WAYS_MAX || c->dialog_count > DIALOGS_MAX ||
         c->tap_count > TRACK_TAPS_MAX || c->key_count > KEYS_MAX)
         return false;
     for (size_t i = 0; i < RECENT_MAX; i++) {

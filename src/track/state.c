@@ -45,7 +45,7 @@ static bool knows_answer(const struct track_call *c)
 
 static bool was_answered(const struct track_call *c)
 {
-    return call_knows(c, AT_ANSWER) || (c->flags & CALL_DIALOG) != 0;
+    return call_knows(c, AT_ANSWER) || dialog_was_seen(c);
 }
 
 unsigned call_hops(const struct track_call *c)
@@ -96,7 +96,7 @@ static enum track_state live_state(const struct track_call *c)
 
 static enum track_state state_of(const struct track_call *c, bool over)
 {
-    if (call_knows(c, AT_BYE))
+    if (dialog_bye(c).ms != CALL_NO_TIME)
         return TRACK_COMPLETED;
     if (!was_answered(c) && failure(c, over) != 0)
         return state_of_final(failure(c, over));
@@ -114,15 +114,17 @@ static enum track_side hangup_of(const struct track_call *c, enum track_state st
         return TRACK_CALLER;
     if (state == TRACK_REJECTED)
         return TRACK_CALLEE;
-    if (state != TRACK_COMPLETED || c->ranks[BEST_WHO] < 2 || c->caller_tag == 0 || c->bye_tag == 0)
+    uint32_t by = state == TRACK_COMPLETED ? dialog_bye(c).tag : 0;
+    if (c->ranks[BEST_WHO] < 2 || c->caller_tag == 0 || by == 0)
         return TRACK_NOBODY;
-    return c->bye_tag == c->caller_tag ? TRACK_CALLER : TRACK_CALLEE;
+    return by == c->caller_tag ? TRACK_CALLER : TRACK_CALLEE;
 }
 
 uint32_t call_patience(const struct track_call *c, const struct track_options *o)
 {
-    if (call_knows(c, AT_BYE))
-        return o->linger_s + ((c->flags & CALL_BYE_ANSWERED) ? 0 : o->no_answer_s);
+    struct call_bye bye = dialog_bye(c);
+    if (bye.ms != CALL_NO_TIME)
+        return o->linger_s + (bye.answered ? 0 : o->no_answer_s);
     if (was_answered(c))
         return call_knows(c, AT_INVITE) ? o->idle_s : o->orphan_s;
     if (failure(c, false) != 0)
@@ -150,7 +152,7 @@ static int64_t end_of(const struct track_call *c, enum track_state state, bool o
     if (track_state_is_live(state))
         return TRACK_NO_TIME;
     if (state == TRACK_COMPLETED)
-        return time_of(c, c->at[AT_BYE]);
+        return time_of(c, dialog_bye(c).ms);
     if (!was_answered(c) && failure(c, over) != 0)
         return time_of(c, c->final_ms);
     return state == TRACK_CANCELLED ? time_of(c, c->at[AT_CANCEL]) : TRACK_NO_TIME;
@@ -182,7 +184,8 @@ int64_t call_from(const struct track_call *c)
 
 int64_t call_until(const struct track_call *c)
 {
-    bool ended = call_knows(c, AT_BYE) || (!was_answered(c) && (failure(c, false) != 0 || is_cancelled(c, false)));
+    bool ended =
+        dialog_bye(c).ms != CALL_NO_TIME || (!was_answered(c) && (failure(c, false) != 0 || is_cancelled(c, false)));
     return ended ? (int64_t)c->base_s * 1000 + c->at[AT_LAST] : INT64_MAX;
 }
 
@@ -191,8 +194,7 @@ static void show_ways(const struct track_call *c, struct call_record *r)
 {
     r->hops = call_hops(c);
     r->branches = c->way_count == 0 ? 0 : c->way_count + c->branches - r->hops + 1u;
-    for (uint8_t i = 0; i < c->tag_count; i++)
-        r->to_tags += c->to_tags[i] != c->caller_tag;
+    r->to_tags = dialog_answers(c);
 }
 
 static void show_counts(const struct track_call *c, struct call_record *r)
@@ -222,8 +224,9 @@ static void show_flags(const struct track_call *c, struct call_record *r)
     r->transferred = c->refers > 0 || (c->flags & CALL_REPLACES) != 0;
     r->redirected = (c->flags & CALL_REDIRECTED) != 0;
     r->forwarded = r->redirected || (c->flags & CALL_FORWARDED) != 0;
-    r->no_bye_answer = call_knows(c, AT_BYE) && (c->flags & CALL_BYE_ANSWERED) == 0;
-    r->no_ack = knows_answer(c) && c->ack_cseq < c->final_cseq;
+    struct call_bye bye = dialog_bye(c);
+    r->no_bye_answer = bye.ms != CALL_NO_TIME && !bye.answered;
+    r->no_ack = knows_answer(c) && call_knows(c, AT_INVITE) && c->ack_cseq < c->final_cseq;
     r->late_offer = c->words[WORD_OFFER] == 0 && c->words[WORD_ACK] != 0;
 }
 

@@ -5,6 +5,7 @@
  * tracker the live calls of one worker: a table by the hash of the Call-ID, and a wheel of what is due
  * call    what the messages of a call say: minima, maxima and sets, so that their order does not matter
  * recent  which messages a call had lately: retransmissions, and what a second tap saw as well
+ * dialog  which of its dialogs were answered, and which BYE ends it
  * side    numbered requests of each side of a dialog: re-INVITEs, challenges, hold and resume
  * state   from these facts to states, durations and struct call_record
  * keys    what a message has in common with other legs of its call

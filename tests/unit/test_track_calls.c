@@ -98,10 +98,18 @@ static const struct row {
              "900 C>P 200 1 l via=2 t=c sdp; 901 P>A 200 1 i t=c sdp; 902 P>B CANCEL 1 j via=2; 903 B>P 487 1 j via=2;"
              "910 A>P ACK 1 k t=c; 1900 A>P BYE 2 y t=c; 1910 P>A 200/BYE 2 y t=c;",
       "completed by-caller s=200 pdd=50 ring=850 talk=1000 n=12 hops=2 branches=2 tags=2", false },
-    { "two 200 from a fork",
+    { "two 200 from a fork: the second dialog gets its BYE at once",
       INVITE "900 B>A 200 1 i t=b sdp; 950 B>A 200 1 i t=c sdp; 960 A>B ACK 1 k t=b; 970 A>B ACK 1 l t=c;"
              "980 A>B BYE 2 y t=c; 990 B>A 200/BYE 2 y t=c;",
-      "completed by-caller s=200 pdd=900 talk=80 n=7 tags=2", false },
+      "answered s=200 pdd=900 talk=90 n=7 tags=2", true },
+    { "... and the first one by the called side",
+      INVITE "900 B>A 200 1 i t=b sdp; 950 B>A 200 1 i t=c sdp; 960 A>B ACK 1 k t=b; 970 A>B ACK 1 l t=c;"
+             "980 A>B BYE 2 y t=c; 990 B>A 200/BYE 2 y t=c; 5000 B>A BYE 1 z f=b t=a; 5010 A>B 200/BYE 1 z f=b t=a;",
+      "completed by-callee s=200 pdd=900 talk=4100 n=9 tags=2", false },
+    { "a BYE of some other dialog",
+      "0 A>B BYE 9 o f=p t=q; 10 B>A 481/BYE 9 o f=p t=q; 1000 A>B INVITE 1 i sdp; 1500 B>A 180 1 i;"
+      "2500 B>A 486 1 i; 2510 A>B ACK 1 i;",
+      "rejected by-callee s=486 pdd=500 ring=1000 n=6", false },
     { "next carrier after a 503, still ringing",
       INVITE
       "1 P>B INVITE 1 j via=2; 40 B>P 503 1 j via=2; 50 P>C INVITE 1 l via=2; 60 C>P 180 1 l via=2; 61 P>A 180 1 i;",
