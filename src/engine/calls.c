@@ -91,14 +91,14 @@ static void on_call(void *arg, const struct call_record *call)
     struct calls_walk *w = &c->walk;
     struct call_row_texts texts;
     struct record row;
-    append_keys(c, call);
+    append_keys(c, call); /* during a walk, too: one key twice is no harm */
     call_row_make(call, c->source, c->now_us, &texts, &row);
     if (!w->active) {
         calls_append(c, &row);
         return;
     }
     bool seen = c->source < w->source || (c->source == w->source && call->place < w->place);
-    if (!seen && w->rc == 0)
+    if (!seen && w->rc == 0 && (w->tables & RECORD_TABLES_CALLS) != 0)
         w->rc = w->row(w->arg, &row);
     if (!keep_ended(c, &row))
         calls_append(c, &row); /* once too often in the answer to that walk, rather than never */

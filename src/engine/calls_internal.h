@@ -36,6 +36,7 @@ struct calls_walk {
     bool active;
     unsigned source; /* calls of sources before this one, and of it before this place, were looked at */
     uint32_t place;
+    unsigned tables; /* rows of which are asked for */
     int (*row)(void *arg, const struct record *record);
     void *arg;
     int rc;
@@ -87,6 +88,7 @@ bool registrations_imports(const struct calls *c); /* are some open? */
 void registrations_figures(const struct calls *c, struct reg_stats *ret);
 
 /* store_live.walk */
-int calls_look(void *calls, int (*row)(void *arg, const struct record *record), int (*done)(void *arg), void *arg);
+int calls_look(void *calls, unsigned tables, int (*row)(void *arg, const struct record *record), int (*done)(void *arg),
+               void *arg);
 
 #endif

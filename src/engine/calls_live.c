@@ -15,8 +15,14 @@ static void show(void *arg, const struct call_record *call)
     const struct looking *l = arg;
     struct call_row_texts texts;
     struct record row;
-    call_row_make(call, l->walk->source, l->c->now_us, &texts, &row);
-    l->walk->rc = l->walk->row(l->walk->arg, &row);
+    struct calls_walk *w = l->walk;
+    if ((w->tables & RECORD_TABLES_CALLS) != 0) {
+        call_row_make(call, w->source, l->c->now_us, &texts, &row);
+        w->rc = w->row(w->arg, &row);
+    }
+    for (size_t i = 0; i < call->key_count && w->rc == 0 && (w->tables & 1u << RECORD_CALL_KEY) != 0; i++)
+        if (call_row_key(call, i, w->source, l->c->now_us, &row))
+            w->rc = w->row(w->arg, &row);
 }
 
 /* False when the source has no more. Under the lock. */
@@ -34,12 +40,13 @@ static bool look_at_piece(struct calls *c)
     return false;
 }
 
-int calls_look(void *calls, int (*row)(void *arg, const struct record *record), int (*done)(void *arg), void *arg)
+int calls_look(void *calls, unsigned tables, int (*row)(void *arg, const struct record *record), int (*done)(void *arg),
+               void *arg)
 {
     struct calls *c = calls;
     pthread_mutex_lock(&c->walk_lock);
     pthread_mutex_lock(&c->lock);
-    c->walk = (struct calls_walk){ .active = true, .row = row, .arg = arg };
+    c->walk = (struct calls_walk){ .active = true, .tables = tables, .row = row, .arg = arg };
     for (; c->walk.source < CALLS_SOURCES; c->walk.source++, c->walk.place = 0)
         while (look_at_piece(c)) {
             pthread_mutex_unlock(&c->lock);

@@ -8,8 +8,8 @@
 static inline int query_pin(struct store *store, unsigned tables, const struct filter *filter, int64_t from_us,
                             int64_t to_us, struct store_pin **ret)
 {
-    const struct store_live_want want = { filter, from_us, to_us };
-    if ((tables & RECORD_TABLES_CALLS) == 0 || store->ops->pin_calls == NULL)
+    const struct store_live_want want = { tables & STORE_LIVE_TABLES, filter, from_us, to_us };
+    if ((tables & STORE_LIVE_TABLES) == 0 || store->ops->pin_calls == NULL)
         return store->ops->pin(store, ret);
     return store->ops->pin_calls(store, &want, ret);
 }

@@ -213,18 +213,22 @@ static inline bool store_columns_has(const struct store_columns *c, unsigned col
 
 /* ------------------------------------------------------------------------------------------------ live calls */
 
-/* Who has the calls that run: rows of table `call` that are not appended yet. */
+/* Who has the calls that run: rows of these tables that are not appended yet. */
+#define STORE_LIVE_TABLES (1u << RECORD_CALL | 1u << RECORD_CALL_KEY)
+
 struct store_live {
     /*
-     * Calls row() for each, until it returns other than 0, which ends it and is returned; then, before one of these is
-     * appended or another one begins to be, done(), whose result is returned.
+     * Calls row() for each of these tables, until it returns other than 0, which ends it and is returned; then, before
+     * one of these is appended or another one begins to be, done(), whose result is returned.
      */
-    int (*walk)(void *ctx, int (*row)(void *arg, const struct record *record), int (*done)(void *arg), void *arg);
+    int (*walk)(void *ctx, unsigned tables, int (*row)(void *arg, const struct record *record), int (*done)(void *arg),
+                void *arg);
     void *ctx;
 };
 
-/* Which live calls a pin shall have: those that a scan with the same filter and times can find. */
+/* Which live rows a pin shall have: those that a scan with the same filter and times can find. */
 struct store_live_want {
+    unsigned tables;             /* of STORE_LIVE_TABLES; others do not matter */
     const struct filter *filter; /* NULL: all */
     int64_t from_us, to_us;      /* as in struct store_scan */
 };

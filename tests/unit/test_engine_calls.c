@@ -208,7 +208,7 @@ static int see(void *arg, size_t i, const struct store_ref *ref, const struct re
 
 static void look(struct world *w, unsigned tables, struct found *f)
 {
-    const struct store_live_want want = { NULL, INT64_MIN, INT64_MAX };
+    const struct store_live_want want = { STORE_LIVE_TABLES, NULL, INT64_MIN, INT64_MAX };
     struct store_scan s = {
         .tables = tables, .from_us = INT64_MIN, .to_us = INT64_MAX, .limit = 50000, .total_wanted = STORE_TOTAL_EXACT
     };

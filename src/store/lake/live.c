@@ -6,12 +6,13 @@
 #include "store/lake/internal.h"
 
 #define LIVE_ROWS_MAX 200000u /* of one pin; it says so if there are more */
-#define GROUPS_MAX    (LIVE_ROWS_MAX / LAKE_GROUP_ROWS + 2)
+#define GROUPS_MAX    (LIVE_ROWS_MAX / LAKE_GROUP_ROWS + 4)
 
 struct pinning {
     struct lake *lake;
     const struct store_live_want *want;
     struct group *groups[GROUPS_MAX];
+    struct group *open[RECORD_TABLES]; /* of these the one that rows of a table go to */
     size_t group_count, rows;
     bool cut;
     const struct record *record; /* the one that is tested */
@@ -31,17 +32,17 @@ static bool is_wanted(struct pinning *p, const struct record *r)
     if (r->ts < w->from_us || r->ts >= w->to_us)
         return false;
     p->record = r;
-    return w->filter == NULL || filter_match(w->filter, RECORD_CALL, cell, p);
+    return w->filter == NULL || filter_match(w->filter, r->table, cell, p);
 }
 
-static int begin_group(struct pinning *p)
+static int begin_group(struct pinning *p, enum record_table table)
 {
     if (p->group_count == GROUPS_MAX)
         return -ENOBUFS;
-    struct group *g = group_new(RECORD_CALL, 0, RECORD_NETWORK);
+    struct group *g = group_new(table, 0, RECORD_NETWORK);
     if (g == NULL)
         return -ENOMEM;
-    p->groups[p->group_count++] = g;
+    p->groups[p->group_count++] = p->open[table] = g;
     return 0;
 }
 
@@ -54,13 +55,13 @@ static int row(void *arg, const struct record *r)
         p->cut = true;
         return 0;
     }
-    int rc = p->group_count == 0 ? begin_group(p) : 0;
+    int rc = p->open[r->table] == NULL ? begin_group(p, r->table) : 0;
     if (rc == 0)
-        rc = group_append(p->groups[p->group_count - 1], r);
+        rc = group_append(p->open[r->table], r);
     if (rc == -ENOBUFS) {
-        rc = begin_group(p);
+        rc = begin_group(p, r->table);
         if (rc == 0)
-            rc = group_append(p->groups[p->group_count - 1], r);
+            rc = group_append(p->open[r->table], r);
     }
     if (rc < 0)
         return rc;
@@ -106,7 +107,7 @@ int lake_pin_calls(struct store *s, const struct store_live_want *want, struct s
         return -ENOMEM;
     p->lake = lake;
     p->want = want;
-    int rc = lake->live.walk(lake->live.ctx, row, done, p);
+    int rc = lake->live.walk(lake->live.ctx, want->tables, row, done, p);
     if (rc == 0)
         rc = add_groups(p);
     for (size_t i = 0; i < p->group_count; i++)

@@ -292,7 +292,7 @@ static void finish(struct scan *c)
         scan_problem(c, text.text);
         c->rows_lost = c->total_lost = true;
     }
-    if (c->pin->live_cut && (s->tables & RECORD_TABLES_CALLS) != 0) {
+    if (c->pin->live_cut && (s->tables & STORE_LIVE_TABLES) != 0) {
         scan_problem(c, "there are more live calls than one search looks at");
         c->rows_lost = c->total_lost = true;
     }
