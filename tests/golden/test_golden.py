@@ -1,0 +1,166 @@
+#!/usr/bin/env python3
+"""Call scenarios, each from a capture and over HEP: records, joined legs, attempts to register, and the diagnosis.
+
+The scenarios made by scripts are the .txt files of this folder; peers.py has those of real programs. What must come out
+stands there by thought. ONLY=NAME,NAME runs those alone.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from fnmatch import fnmatch
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE.parent / "e2e"))
+sys.path.insert(0, str(HERE))
+
+import capture  # noqa: E402
+import lib  # noqa: E402
+import script  # noqa: E402
+from serve_lib import Server  # noqa: E402
+
+COLUMNS = {"pdd": "pdd_ms", "ring": "ring_ms", "talk": "talk_ms", "q850": "q850_cause", "flags": "call_flags",
+           "retrans": "retransmissions", "auth": "auth_rounds", "by": "joined_by", "value": "joined_value",
+           "from": "from_user", "to": "to_user", "ruri": "ruri_user", "src": "src_ip", "dst": "dst_ip", "caller_media": "caller_media_ip",
+           "callee_media": "callee_media_ip", "diversion": "diversion_user", "score": "probable_score", "uac": "caller_agent",
+           "uas": "callee_agent", "answer": "answer_ms"}
+AGAIN = ("invite", "request", "provisional", "success", "failure", "ack")
+
+
+def shown(row: dict, key: str):
+    if key == "again":  # what kinds were sent again
+        return ",".join(k for k in AGAIN if row.get(f"again_{k}"))
+    value = row.get(COLUMNS.get(key, key))
+    return "-" if value is None and key in ("pdd", "ring", "talk", "q850", "sip_cause", "expires", "expires_asked", "expires_min") \
+        else "" if value is None else value
+
+
+class Judge:
+    """Compares what was found with what is expected; `wrong` says what differs."""
+
+    def __init__(self, tolerance: int = 0):
+        self.tolerance = tolerance  # ms
+        self.wrong: list[str] = []
+
+    def same(self, what: str, got, want) -> None:
+        ms = what.rsplit(" ", 1)[-1] in ("pdd", "ring", "talk", "answer")
+        if ms and self.tolerance and str(got).isdigit() and str(want).isdigit():
+            if abs(int(got) - int(want)) <= self.tolerance:
+                return
+        if str(got) != str(want):
+            self.wrong.append(f"{what}: {got!r}, expected {want!r}")
+
+    def row(self, e: script.Expect, row: dict, uids: dict[int, str], live: bool) -> None:
+        name = f"{e.leg}#{e.number}" if e.number > 1 else e.leg
+        running = live and e.values.get("live") not in (None, "-")
+        self.same(f"{name} state", row.get("state"), e.values["live"] if running else e.state)
+        self.same(f"{name} status", "-" if row.get("status") is None else row["status"], e.status)
+        for key, want in e.values.items():
+            if key == "binding" and not live and e.values["imported"]:
+                want = e.values["imported"]
+            if want in (None, "*") or key in ("live", "imported") or (key == "talk" and running) or (key == "ring" and running and want != "-"):
+                continue
+            got = uids.get(row.get("probable"), "") if key == "probable" else shown(row, key)
+            self.same(f"{name} {key}", got, want)
+
+
+class Golden(lib.Case):
+    scenarios: list[script.Scenario]
+
+    def setUp(self) -> None:
+        super().setUp()
+        only = os.environ.get("ONLY", "").split(",")
+        everything = script.read(*sorted(HERE.glob("*.txt")))
+        self.scenarios = [s for s in everything if only == [""] or s.name in only]
+
+    # -------------------------------------------------------------------------------------------------- asking
+
+    def rows(self, command: list[str], where: list[str]) -> list[dict]:
+        done = lib.run(*command, *where, "--format", "json", "--limit", "100000", "--quiet")
+        self.assertIn(done.code, (0, 1), done)
+        return sorted((json.loads(line) for line in done.out.splitlines()), key=lambda row: row["ts"])
+
+    @staticmethod
+    def explain(where: list[str], call_id: str) -> dict:
+        done = lib.run("explain", "--format", "json", "--quiet", *where, "--", call_id)
+        return json.loads(done.out) if done.out else {"error": repr(done)}
+
+    # -------------------------------------------------------------------------------------------------- judging
+
+    def expected(self, s: script.Scenario, expects: list[script.Expect]) -> list[script.Expect]:
+        """With h* written out."""
+        out = []
+        for e in expects:
+            names = [n for n in s.legs if fnmatch(n, e.leg)] if "*" in e.leg else [e.leg]
+            out += [script.Expect(n, e.number, e.state, e.status, e.values) for n in names]
+        return out
+
+    def judge_rows(self, judge: Judge, s: script.Scenario, rows: dict[str, list[dict]], expects: list[script.Expect],
+                   live: bool) -> None:
+        uids = {row["call_uid"]: n for n, leg in s.legs.items() for row in rows.get(leg.call_id, [])}
+        expects = self.expected(s, expects)
+        for name, leg in s.legs.items():
+            mine = [e for e in expects if e.leg == name and not (live and e.values.get("live") == "-")]
+            got = rows.get(leg.call_id, [])
+            if len(got) != len(mine) and not (live and any(e.values.get("live") == "-" for e in expects)):
+                judge.wrong.append(f"{name}: {len(got)} rows, expected {len(mine)}: "
+                                   f"{[(r['state'], r.get('status'), r.get('messages')) for r in got]}")
+            for e, row in zip(sorted(mine, key=lambda e: e.number), got):
+                if e.values.get("messages") is None and len(mine) == 1 and expects is not s.attempts:
+                    judge.same(f"{name} messages", row["messages"], leg.count)
+                judge.row(e, row, uids, live)
+
+    def judge_explained(self, judge: Judge, s: script.Scenario, explained: dict[str, dict]) -> None:
+        for name, answer in explained.items():
+            if s.calls:
+                judge.same(f"{name} legs opened", answer.get("legs"), len(s.joined_with(name)))
+            found = sorted({f["id"] for f in answer.get("findings", [{"id": str(answer)}])})
+            judge.same(f"{name} explain", " ".join(found), " ".join(sorted(s.found or ())))
+
+    def judge(self, scenarios: list[script.Scenario], where: list[str], live: bool, tolerance: int = 0) -> None:
+        calls: dict[str, list[dict]] = {}
+        attempts: dict[str, list[dict]] = {}
+        for row in self.rows(["calls"], where):
+            calls.setdefault(row["call_id"], []).append(row)
+        for row in self.rows(["registrations", "--attempts"], where):
+            attempts.setdefault(row["call_id"], []).append(row)
+        with ThreadPoolExecutor(4) as pool:
+            explained = {s.name: {n: pool.submit(self.explain, where, s.legs[n].call_id) for n in s.asked()}
+                         for s in scenarios}
+        for s in scenarios:
+            with self.subTest(s.name):
+                judge = Judge(tolerance)
+                self.judge_rows(judge, s, calls, s.calls, live)
+                self.judge_rows(judge, s, attempts, s.attempts, live)
+                self.judge_explained(judge, s, {n: f.result() for n, f in explained[s.name].items()})
+                self.assertEqual(judge.wrong, [], f"{s.name}: {s.what}\n  " + "\n  ".join(judge.wrong))
+
+    # -------------------------------------------------------------------------------------------------- both ways
+
+    def test_captures(self) -> None:
+        scenarios = [s for s in self.scenarios if not s.hep_only]
+        path = self.tmp / "all.pcap"
+        capture.pcap(capture.as_they_arrive([s.messages for s in scenarios]), path)
+        data = self.tmp / "data"
+        done = lib.run("import", "--data", str(data), str(path), timeout=60)
+        self.assertEqual(done.code, 0, done)
+        self.judge(scenarios, ["--data", str(data)], live=False)
+
+    def test_hep(self) -> None:
+        env = {**os.environ, "HEPCAT_HEP_CLOCK_WINDOW": "36500d"}
+        server = self.stack.enter_context(Server(self.tmp / "data", env=env))
+        messages = capture.as_they_arrive([s.messages for s in self.scenarios])
+        server.send(capture.frames(messages))
+        server.wait_total(len(messages))
+        attempts = sum(e.values["live"] != "-" for s in self.scenarios for e in s.attempts)
+        lib.wait_for(lambda: server.get("/api/v1/registrations/attempts", total="only", **{"from": 0}).json["total"] >= attempts,
+                     "attempts to register")
+        self.judge(self.scenarios, ["--server", server.url], live=True)
+
+
+if __name__ == "__main__":
+    lib.main()
