@@ -23,7 +23,7 @@ int conf_opt_load(struct conf **ret, const struct conf_opts *opts, struct conf_e
     struct conf_flag flags[CONF_KEY_COUNT];
     size_t count = 0;
 #define FLAG(flag, metavar, member, ...) flag_of(&opts->member, CONF_KEY_##member, flags, &count);
-    CONF_TABLE(CONF_OPT_NONE, FLAG)
+    CONF_TABLE(CONF_OPT_NONE, FLAG, CONF_OPT_NONE)
 #undef FLAG
     const struct conf_sources sources = {
         .file = conf_opt_file(opts), .environ = environ, .flags = flags, .flag_count = count

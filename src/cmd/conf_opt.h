@@ -21,7 +21,7 @@ struct conf_opts {
     const char *config; /* --config FILE */
 #define CONF_OPT_NONE(...)
 #define CONF_OPT_MEMBER(flag, metavar, member, ...) struct opt_list member;
-    CONF_TABLE(CONF_OPT_NONE, CONF_OPT_MEMBER)
+    CONF_TABLE(CONF_OPT_NONE, CONF_OPT_MEMBER, CONF_OPT_NONE)
 #undef CONF_OPT_MEMBER
 };
 
@@ -39,7 +39,7 @@ struct conf_opts {
         "config", 0, OPT_TEXT, offsetof(struct conf_opts, config), 0, "FILE",                                          \
             "configuration in YAML, see hepcat check"                                                                  \
     }
-#define CONF_OPT_ROWS CONF_OPT_ROW_CONFIG CONF_TABLE(CONF_OPT_NONE, CONF_OPT_ROW)
+#define CONF_OPT_ROWS CONF_OPT_ROW_CONFIG CONF_TABLE(CONF_OPT_NONE, CONF_OPT_ROW, CONF_OPT_NONE)
 
 /*
  * Loads the configuration of a command: defaults, the file (--config, else HEPCAT_CONFIG, else none), the environment

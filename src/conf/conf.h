@@ -29,6 +29,9 @@
 enum conf_wal_sync { CONF_WAL_INTERVAL, CONF_WAL_ALWAYS, CONF_WAL_OFF };
 enum conf_log_level { CONF_LOG_ERROR, CONF_LOG_WARNING, CONF_LOG_INFO, CONF_LOG_DEBUG };
 enum conf_log_format { CONF_LOG_TEXT, CONF_LOG_JSON };
+enum conf_compress { CONF_COMPRESS_OFF, CONF_COMPRESS_ZLIB, CONF_COMPRESS_GZIP };
+enum conf_media { CONF_MEDIA_NONE, CONF_MEDIA_RTCP, CONF_MEDIA_RTP };
+/* agent.collectors: enum outputs_mode of agent/outputs.h */
 
 /* In the order of enum net_transport. */
 enum conf_transport { CONF_UDP, CONF_TCP, CONF_TLS, CONF_HTTP, CONF_HTTPS };
@@ -86,8 +89,10 @@ struct conf_own;
 struct conf {
 #define CONF_MEMBER(member, path, type, ...)                  CONF_C_##type member;
 #define CONF_MEMBER_F(flag, metavar, member, path, type, ...) CONF_C_##type member;
-    CONF_TABLE(CONF_MEMBER, CONF_MEMBER_F)
+#define CONF_MEMBER_A(flag, letter, metavar, member, path, type, ...) CONF_C_##type member;
+    CONF_TABLE(CONF_MEMBER, CONF_MEMBER_F, CONF_MEMBER_A)
 #undef CONF_MEMBER
+#undef CONF_MEMBER_A
 #undef CONF_MEMBER_F
     struct conf_own *own; /* of conf/ alone */
 };
@@ -97,8 +102,10 @@ struct conf {
 enum conf_key_id {
 #define CONF_ID(member, ...)                  CONF_KEY_##member,
 #define CONF_ID_F(flag, metavar, member, ...) CONF_KEY_##member,
-    CONF_TABLE(CONF_ID, CONF_ID_F)
+#define CONF_ID_A(flag, letter, metavar, member, ...) CONF_KEY_##member,
+    CONF_TABLE(CONF_ID, CONF_ID_F, CONF_ID_A)
 #undef CONF_ID
+#undef CONF_ID_A
 #undef CONF_ID_F
         CONF_KEY_COUNT
 };

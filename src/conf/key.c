@@ -12,8 +12,11 @@ const struct conf_key conf_keys[CONF_KEY_COUNT] = {
     { path, NULL, &conf_type_##type, offsetof(struct conf, member), def, min, max, words, (reload) != RESTART, help },
 #define ROW_F(flag, metavar, member, path, type, def, min, max, words, reload, help) \
     { path, flag, &conf_type_##type, offsetof(struct conf, member), def, min, max, words, (reload) != RESTART, help },
-    CONF_TABLE(ROW, ROW_F)
+#define ROW_A(flag, letter, metavar, member, path, type, def, min, max, words, reload, help) \
+    { path, flag, &conf_type_##type, offsetof(struct conf, member), def, min, max, words, (reload) != RESTART, help },
+    CONF_TABLE(ROW, ROW_F, ROW_A)
 #undef ROW
+#undef ROW_A
 #undef ROW_F
 };
 /* clang-format on */

@@ -3,8 +3,9 @@
  *
  *     K(                member, path, type, default, least, most, words, RELOAD or RESTART, help)
  *     F(flag, metavar,  member, path, type, default, least, most, words, RELOAD or RESTART, help)
+ *     A(flag, letter, metavar, member, path, type, default, least, most, words, RELOAD or RESTART, help)
  *
- * F rows are flags of `hepcat serve` as well. The row makes the member of struct conf, the key in YAML, the environment
+ * F rows are flags of `hepcat serve` as well, A rows of `hepcat agent`; letter is 0 or that of a short option. The row makes the member of struct conf, the key in YAML, the environment
  * variable (HEPCAT_ and the path in capitals), the flag, its help, and the documentation.
  *
  * default: text as in the environment, lists with commas; "" is "not set". least, most: limits of numbers, sizes
@@ -27,7 +28,7 @@
 #define CONF_PIB(n)  ((uint64_t)(n) << 50)
 
 /* clang-format off */
-#define CONF_TABLE(K, F) \
+#define CONF_TABLE(K, F, A) \
     F("data", "DIR", data, "data", PATH, "./data", 0, 0, NULL, RESTART, \
       "directory that holds everything") \
     F("listen", "URL...", listen, "listen", LISTENS, "udp://[::]:9060,tcp://[::]:9060", 0, 64, NULL, RESTART, \
@@ -165,6 +166,68 @@
       "what is dialled before a country code: prefixes with commas, or none") \
     K(numbers_trunk, "numbers.trunk", TEXT, "0", 0, 0, NULL, RESTART, \
       "what is dialled before an area code, or none") \
+    \
+    A("interface", 'i', "NAME...", agent_interfaces, "agent.interfaces", TEXTS, "", 0, 64, NULL, RELOAD, \
+      "network devices to capture from; any: all of them") \
+    A("to", 't', "URL...", agent_to, "agent.to", TEXTS, "", 0, 16, NULL, RELOAD, \
+      "collectors: udp://host:9060 tcp://host:9060 tls://host:9061 http(s)://host/path; -: standard output") \
+    A("collectors", 0, "MODE", agent_collectors, "agent.collectors", ENUM, "copy", 0, 0, "copy|failover|hash", RELOAD, \
+      "of several: each has all; the first that answers has all; each call has one") \
+    A("id", 0, "N", agent_id, "agent.id", NUMBER, "2001", 0, UINT32_MAX, NULL, RELOAD, \
+      "capture agent id (chunk 0x0c)") \
+    A("name", 0, "NAME", agent_name, "agent.name", TEXT, "hepcat", 0, 0, NULL, RELOAD, \
+      "capture agent name (chunk 0x13)") \
+    A("key", 0, "KEY", agent_key, "agent.key", SECRET, "", 0, 0, NULL, RELOAD, \
+      "authentication key (chunk 0x0e)") \
+    A("compress", 0, "FORMAT", agent_compress, "agent.compress", ENUM, "off", 0, 0, "off|zlib|gzip", RELOAD, \
+      "payloads into chunk 0x10; Homer and Kamailio do not read it") \
+    A("media", 0, "WHAT", agent_media, "agent.media", ENUM, "rtcp", 0, 0, "none|rtcp|rtp", RELOAD, \
+      "beside SIP: RTCP as JSON; rtp: RTP streams are measured as well") \
+    A("ports", 0, "RANGE...", agent_ports, "agent.ports", TEXTS, "5060-5091", 0, 64, NULL, RELOAD, \
+      "ports of SIP that a live capture looks at, such as 5060-5091 or 443; all: every port") \
+    A("bpf", 0, "FILTER", agent_bpf, "agent.bpf", TEXT, "", 0, 0, NULL, RELOAD, \
+      "pcap-filter(7) for the kernel in place of the generated one (see --print-filter)") \
+    K(agent_ring, "agent.ring", SIZE, "32MiB", CONF_KIB(64), CONF_GIB(4), NULL, RELOAD, \
+      "memory that the kernel puts packets of one device into") \
+    K(agent_snaplen, "agent.snaplen", NUMBER, "65535", 128, 262144, NULL, RELOAD, \
+      "octets of a packet that are captured") \
+    K(agent_promiscuous, "agent.promiscuous", BOOL, "true", 0, 0, NULL, RELOAD, \
+      "packets for other machines as well, as a mirror port has them") \
+    A("workers", 0, "N", agent_workers, "agent.workers", NUMBER, "1", 1, 32, NULL, RESTART, \
+      "capturing threads; the kernel spreads packets by address and port (fan-out)") \
+    A("filter", 'f', "FILTER...", agent_filter, "agent.filter", TEXTS, "", 0, 64, NULL, RELOAD, \
+      "send only what matches all of these (docs/filter.md)") \
+    A("drop", 0, "FILTER...", agent_drop, "agent.drop", TEXTS, "", 0, 64, NULL, RELOAD, \
+      "do not send what matches one of these") \
+    A("discard", 0, "METHOD...", agent_discard, "agent.discard", TEXTS, "", 0, 32, NULL, RELOAD, \
+      "do not send these methods, responses included, such as OPTIONS") \
+    A("dedup", 0, "TIME", agent_dedup_us, "agent.dedup", DURATION, "0", 0, CONF_SEC(10), NULL, RELOAD, \
+      "leave out copies that several taps see within this time; retransmissions stay. 0: do not look") \
+    A("queue", 0, "SIZE", agent_queue, "agent.queue", SIZE, "32MiB", CONF_MIB(1), CONF_GIB(16), NULL, RELOAD, \
+      "memory for what waits for a collector") \
+    A("spool", 0, "DIR", agent_spool, "agent.spool", PATH, "", 0, 0, NULL, RELOAD, \
+      "keep on disk what cannot be sent, and send it when the collector is back") \
+    K(agent_spool_max, "agent.spool_max", SIZE, "1GiB", CONF_MIB(16), CONF_TIB(16), NULL, RELOAD, \
+      "most octets there, of each collector; beyond it the oldest go") \
+    K(agent_spool_rate, "agent.spool_rate", NUMBER, "20000", 0, 100000000, NULL, RELOAD, \
+      "messages a second that are sent from there; 0: as fast as it goes") \
+    K(agent_udp_max, "agent.udp_max", NUMBER, "65507", 512, 65507, NULL, RELOAD, \
+      "longer messages go to udp:// collectors by TCP, same host and port") \
+    K(agent_retry_us, "agent.retry", DURATION, "30s", 0, CONF_DAYS(1), NULL, RELOAD, \
+      "files: how long a collector that cannot be reached is waited for") \
+    A("ca", 0, "FILE", agent_ca, "agent.ca", PATH, "", 0, 0, NULL, RELOAD, \
+      "certificates to trust, PEM; not set: those of the system") \
+    A("cert", 0, "FILE", agent_cert, "agent.cert", PATH, "", 0, 0, NULL, RELOAD, "client certificate, PEM") \
+    A("cert-key", 0, "FILE", agent_cert_key, "agent.cert_key", PATH, "", 0, 0, NULL, RELOAD, \
+      "its private key, PEM; not set: in the file of the certificate") \
+    K(agent_insecure, "agent.insecure", BOOL, "false", 0, 0, NULL, RELOAD, \
+      "do not verify the certificates of collectors") \
+    A("http", 0, "ADDR:PORT", agent_http, "agent.http", ADDRESS, "", 0, 0, NULL, RESTART, \
+      "where /metrics is served; not set: nowhere") \
+    A("account", 0, "TIME", agent_account_us, "agent.account", DURATION, "60s", 0, CONF_DAYS(1), NULL, RELOAD, \
+      "time between accounts that are sent to the collectors, as HEP of type 100; 0: none") \
+    A("user", 0, "NAME", agent_user, "agent.user", TEXT, "", 0, 0, NULL, RESTART, \
+      "user to become once the devices are open; not set: stay, with two capabilities") \
     \
     F("log-level", "LEVEL", log_level, "log.level", ENUM, "info", 0, 0, "error|warning|info|debug", RELOAD, \
       "what is logged on standard error") \

@@ -20,6 +20,7 @@ struct sender_ops {
     int (*open)(struct sender *s, struct errmsg *err);
     int (*send)(struct sender *s, const uint8_t *frame, size_t len);
     int (*flush)(struct sender *s);
+    int (*check)(struct sender *s); /* may be NULL */
     int (*close)(struct sender *s); /* after a flush; must cope with a failed open */
 };
 
@@ -77,7 +78,9 @@ void sender_recovered(struct sender *s);
 struct conn_out {
     int fd; /* -1: none */
     gnutls_session_t tls;
-    bool used; /* whole frames were written to it */
+    bool used;   /* whole frames were written to it */
+    bool reset;  /* by the peer, before it had ended the connection */
+    size_t half; /* octets of a frame that is not written whole */
 };
 
 /* 0, TLS_ERROR, or TLS_UNTRUSTED; last_error is set. */

@@ -154,6 +154,7 @@ ssize_t conn_out_write(struct conn_out *c, struct sender *s, const uint8_t *data
         if (n > 0)
             return n;
         if (n != TLS_AGAIN) {
+            c->reset |= errno == ECONNRESET;
             sender_error(s, "connection to %s broken: %s", s->host, errno != 0 ? strerror(errno) : "TLS error");
             return -1;
         }
@@ -165,12 +166,23 @@ ssize_t conn_out_write(struct conn_out *c, struct sender *s, const uint8_t *data
     }
 }
 
+/* Of a connection that the peer had ended before, the kernel says EPIPE instead. */
+static void note_reset(struct conn_out *c)
+{
+    int error = 0;
+    socklen_t len = sizeof(error);
+    if (getsockopt(c->fd, SOL_SOCKET, SO_ERROR, &error, &len) == 0 && error == ECONNRESET)
+        c->reset = true;
+}
+
 bool conn_out_alive(struct conn_out *c)
 {
     struct pollfd p = { .fd = c->fd, .events = POLLIN | POLLRDHUP };
     uint8_t junk[512];
     if (poll(&p, 1, 0) <= 0)
         return true;
+    if (p.revents & POLLERR)
+        note_reset(c);
     if (p.revents & (POLLRDHUP | POLLHUP | POLLERR))
         return false;
     for (unsigned i = 0; i < 64; i++) {
@@ -183,8 +195,18 @@ bool conn_out_alive(struct conn_out *c)
     return true;
 }
 
+/* What the peer's kernel has not acknowledged; the kernel keeps the number also of a connection that was reset. */
+static void count_unacknowledged(const struct conn_out *c, struct sender *s)
+{
+    int left = 0;
+    if (c->fd >= 0 && ioctl(c->fd, SIOCOUTQ, &left) == 0 && left > 0 && (size_t)left > c->half)
+        s->stats.octets_unacknowledged += (size_t)left - c->half;
+    s->stats.resets += c->reset;
+}
+
 void conn_out_drop(struct conn_out *c, struct sender *s)
 {
+    count_unacknowledged(c, s);
     if (c->fd >= 0 && c->used && !sender_stopped(s))
         s->stats.breaks++;
     release(c);
@@ -217,6 +239,8 @@ int conn_out_finish(struct conn_out *c, struct sender *s)
     (void)shutdown(c->fd, SHUT_WR);
     bool whole = alive && wait_acknowledged(c, s);
     if (!whole && c->used) {
+        note_reset(c);
+        count_unacknowledged(c, s);
         sender_error(s, "the connection ended before the last frames were acknowledged");
         s->stats.breaks++;
     }

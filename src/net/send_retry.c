@@ -22,7 +22,7 @@ uint64_t sender_now_ms(void)
 
 bool sender_stopped(const struct sender *s)
 {
-    return s->opt.stop != NULL && *s->opt.stop != 0;
+    return s->opt.stop != NULL && __atomic_load_n(s->opt.stop, __ATOMIC_RELAXED) != 0;
 }
 
 void sender_error(struct sender *s, const char *format, ...)

@@ -75,6 +75,7 @@ static int write_all(struct sender *s, struct tcp_out *t)
 
 static void drop(struct sender *s, struct tcp_out *t)
 {
+    t->conn.half = t->pos - t->start;
     conn_out_drop(&t->conn, s);
     t->pos = t->start; /* a half-written frame goes again, whole */
 }
@@ -156,6 +157,20 @@ static int tcp_send(struct sender *s, const uint8_t *frame, size_t len)
     return result;
 }
 
+static int tcp_check(struct sender *s)
+{
+    struct tcp_out *t = s->kind;
+    if (!sender_may_try(s))
+        return -1;
+    int rc = connected(s, t);
+    if (rc == 0) {
+        sender_recovered(s);
+        return 0;
+    }
+    sender_give_up(s);
+    return -1;
+}
+
 static int tcp_close(struct sender *s)
 {
     struct tcp_out *t = s->kind;
@@ -171,5 +186,6 @@ const struct sender_ops send_tcp_ops = {
     .open = tcp_open,
     .send = tcp_send,
     .flush = tcp_flush,
+    .check = tcp_check,
     .close = tcp_close,
 };

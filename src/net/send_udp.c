@@ -172,6 +172,16 @@ static int udp_send(struct sender *s, const uint8_t *frame, size_t len)
     return result;
 }
 
+static int udp_check(struct sender *s)
+{
+    struct udp_out *u = s->kind;
+    socklen_t len = sizeof(u->error);
+    if (u->fd < 0 || getsockopt(u->fd, SOL_SOCKET, SO_ERROR, &u->error, &len) < 0 || !is_report(u->error))
+        return 0;
+    refused(s, u);
+    return -1;
+}
+
 static int udp_close(struct sender *s)
 {
     struct udp_out *u = s->kind;
@@ -189,5 +199,6 @@ const struct sender_ops send_udp_ops = {
     .open = udp_open,
     .send = udp_send,
     .flush = udp_flush,
+    .check = udp_check,
     .close = udp_close,
 };

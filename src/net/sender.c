@@ -113,6 +113,16 @@ int sender_flush(struct sender *s)
     return s->ops->flush(s);
 }
 
+int sender_check(struct sender *s)
+{
+    return s->ops->check == NULL ? 0 : s->ops->check(s);
+}
+
+bool sender_is_down(const struct sender *s)
+{
+    return s->retry.since != 0;
+}
+
 const struct sender_stats *sender_stats(const struct sender *s)
 {
     return &s->stats;

@@ -24,10 +24,12 @@
 
 /* Filled by sender_options_init(). All texts are borrowed until sender_close(). */
 struct sender_options {
-    unsigned connect_timeout_ms;       /* of one attempt at one address, TLS handshake included; 10000 */
-    unsigned retry_ms;                 /* how long an outage is waited for before frames fail; 30000; 0: no retry */
-    unsigned stall_timeout_ms;         /* TCP/TLS: no octet taken for so long is a break; 120000; 0: wait for ever */
-    const volatile sig_atomic_t *stop; /* not NULL and not 0: every wait ends, frames that wait fail */
+    unsigned connect_timeout_ms; /* of one attempt at one address, TLS handshake included; 10000 */
+    unsigned retry_ms;           /* how long an outage is waited for before frames fail; 30000; 0: no retry */
+    unsigned stall_timeout_ms;   /* TCP/TLS: no octet taken for so long is a break; 120000; 0: wait for ever */
+    /* Not NULL and not 0: every wait ends, frames that wait fail. Set by a signal handler, or atomically by a thread.
+     */
+    const volatile sig_atomic_t *stop;
 
     /* tls:// and https:// */
     const char *ca_file;     /* PEM; NULL: the system's CAs */
@@ -59,9 +61,19 @@ struct sender_stats {
     uint64_t frames_sent;
     uint64_t octets_sent; /* of these frames; not TLS, HTTP or base64 around them */
     uint64_t frames_failed;
-    uint64_t frames_pending;  /* accepted and waiting in a batch */
-    uint64_t reconnects;      /* TCP/TLS: connections made after the first one */
-    uint64_t breaks;          /* TCP/TLS: connections that ended, not by us, after frames had been written to them */
+    uint64_t frames_pending; /* accepted and waiting in a batch */
+    uint64_t reconnects;     /* TCP/TLS: connections made after the first one */
+    uint64_t breaks;         /* TCP/TLS: connections that ended, not by us, after frames had been written to them */
+    /*
+     * TCP/TLS: octets that connections had taken and the peer's kernel had not acknowledged when they broke (with TLS
+     * its own octets are among them). Who keeps what it sent can send the end of that anew.
+     */
+    uint64_t octets_unacknowledged;
+    /*
+     * Of the breaks: by a reset. Then the peer had octets that its kernel had acknowledged and its program never read,
+     * or died; how many nobody can tell. (A peer that ends the connection in order has read all it acknowledged.)
+     */
+    uint64_t resets;
     uint64_t retries;         /* attempts after a pause */
     uint64_t refused;         /* UDP: errors that the network reported for datagrams sent before (ICMP) */
     uint64_t http_requests;   /* POSTs, retries included */
@@ -85,6 +97,15 @@ int sender_send(struct sender *s, const uint8_t *frame, size_t len);
 
 /* Sends what waits. 0, or -1 if frames failed. */
 int sender_flush(struct sender *s);
+
+/*
+ * Looks whether the collector can be reached, without sending anything: TCP and TLS connect unless they are connected,
+ * UDP reads what the network reported. 0, or -1 with last_error; HTTP never knows before it tries: 0.
+ */
+int sender_check(struct sender *s);
+
+/* True while an outage lasts: frames that fail now fail for the want of a collector, not for themselves. */
+bool sender_is_down(const struct sender *s);
 
 /* Valid until sender_close(); up to date after every call. */
 const struct sender_stats *sender_stats(const struct sender *s);

@@ -1,0 +1,74 @@
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "cmd/agent.h"
+
+static void flag_of(const struct opt_list *list, enum conf_key_id key, struct conf_flag *flags, size_t *count)
+{
+    if (list->count > 0)
+        flags[(*count)++] = (struct conf_flag){ key, list->items, list->count };
+}
+
+int agent_opt_load(struct conf **ret, const struct agent_opts *opts, struct conf_errors *errs)
+{
+    static const char *const yes[] = { "true" };
+    struct conf_flag flags[CONF_KEY_COUNT];
+    size_t count = 0;
+#define FLAG(flag, letter, metavar, member, ...) flag_of(&opts->member, CONF_KEY_##member, flags, &count);
+    CONF_TABLE(AGENT_OPT_NONE, AGENT_OPT_NONE, FLAG)
+#undef FLAG
+    if (opts->insecure)
+        flags[count++] = (struct conf_flag){ CONF_KEY_agent_insecure, yes, 1 };
+    const struct conf_opts file = { .config = opts->config };
+    const struct conf_sources sources = {
+        .file = conf_opt_file(&file), .environ = environ, .flags = flags, .flag_count = count
+    };
+    return conf_load(ret, &sources, errs);
+}
+
+void agent_opt_report(const struct agent_opts *opts, const struct conf_errors *errs)
+{
+    const struct conf_opts file = { .config = opts->config };
+    conf_opt_report(&file, errs);
+}
+
+void agent_pipeline_settings(const struct conf *c, struct pipeline_settings *ret)
+{
+    *ret = (struct pipeline_settings){
+        .frame = { .key = c->agent_key,
+                   .name = c->agent_name,
+                   .id = (uint32_t)c->agent_id,
+                   .compress = c->agent_compress != CONF_COMPRESS_OFF,
+                   .format = c->agent_compress == CONF_COMPRESS_GZIP ? HEP_ZLIB_GZIP : HEP_ZLIB_ZLIB },
+        .rules = { .methods = c->agent_discard.items,
+                   .method_count = c->agent_discard.count,
+                   .keep = c->agent_filter.items,
+                   .keep_count = c->agent_filter.count,
+                   .drop = c->agent_drop.items,
+                   .drop_count = c->agent_drop.count },
+        .dedup_us = c->agent_dedup_us,
+        .sip_only = c->agent_media == CONF_MEDIA_NONE,
+    };
+}
+
+void agent_outputs_options(const struct conf *c, struct outputs_options *ret)
+{
+    *ret = (struct outputs_options){
+        .urls = c->agent_to.items,
+        .url_count = c->agent_to.count,
+        .mode = (enum outputs_mode)c->agent_collectors,
+        .spool_dir = c->agent_spool,
+        .lane = { .queue = (size_t)c->agent_queue,
+                  .spool_limit = c->agent_spool_max,
+                  .spool_rate = c->agent_spool_rate,
+                  .udp_max = (size_t)c->agent_udp_max,
+                  .give_up_ms = (unsigned)(c->agent_retry_us / 1000) },
+    };
+    struct sender_options *s = &ret->lane.sender;
+    sender_options_init(s);
+    s->frames_per_post = 0; /* the lane's own */
+    s->ca_file = c->agent_ca;
+    s->cert_file = c->agent_cert;
+    s->key_file = c->agent_cert_key;
+    s->insecure = c->agent_insecure;
+}

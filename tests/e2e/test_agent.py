@@ -1,0 +1,267 @@
+"""hepcat agent on captures in files: what it sends, to whom, what it leaves out, and its account."""
+
+import gzip
+import random
+import re
+import socket
+import time
+
+import lib
+
+
+def packet(number: int = 1, method: str = "OPTIONS", body: str = "", src: str = "10.1.0.1") -> bytes:
+    return lib.ethernet(lib.ip4(lib.udp(lib.sip(number, method, body).encode(), 5060, 5060), 17, src=src, ident=number))
+
+
+def agent(*args: str, **kwargs) -> lib.Result:
+    return lib.run("agent", *args, **kwargs)
+
+
+def account(result: lib.Result) -> dict[str, int]:
+    """The lines of the account: text -> number."""
+    rows = (re.match(r"hepcat: +(\d+)  (.*)$", line) for line in result.err.splitlines())
+    return {row.group(2).strip(): int(row.group(1)) for row in rows if row}
+
+
+class Files(lib.Case):
+    def setUp(self) -> None:
+        super().setUp()
+        self.packets = [packet(i, m) for i, m in enumerate(("INVITE", "OPTIONS", "NOTIFY", "REGISTER"), 1)]
+        self.trace = self.file("trace.pcap", lib.pcap(self.packets))
+
+    def sent(self, *args: str, **kwargs) -> list[dict]:
+        result = agent("--to", "-", *args, **kwargs)
+        self.assertEqual(result.code, 0, result)
+        return lib.decode(result.out)
+
+    def test_frames(self) -> None:
+        messages = self.sent("--read", self.trace, "--id", "77", "--name", "tap1", "--key", "s3cret")
+        self.assertEqual([str(m["payload"]).split()[0] for m in messages], ["INVITE", "OPTIONS", "NOTIFY", "REGISTER"])
+        info = messages[0]["rcinfo"]
+        self.assertEqual((info["captureId"], info["hepNodeName"], info["capturePass"]), (77, "tap1", "s3cret"))
+        self.assertEqual((info["srcIp"], info["srcPort"], info["dstIp"], info["protocol"]),
+                         ("10.1.0.1", 5060, "10.1.0.2", 17))
+        self.assertEqual(info["timeSeconds"], 1700000000)
+
+    def test_inputs(self) -> None:
+        data = lib.pcap(self.packets)
+        folder = self.tmp / "captures"
+        folder.mkdir()
+        (folder / "b.pcap").write_bytes(lib.pcap([packet(20, "BYE")]))
+        (folder / "a.pcap.gz").write_bytes(gzip.compress(lib.pcap([packet(10, "ACK")])))
+        (folder / "notes.txt").write_text("no capture")
+        self.assertEqual(len(self.sent("--read", self.file("t.pcap.gz", gzip.compress(data)))), 4)
+        self.assertEqual(len(self.sent("--read", "-", stdin=data)), 4)
+        methods = [str(m["payload"]).split()[0] for m in self.sent("--read", str(folder))]
+        self.assertEqual(methods, ["ACK", "BYE"])
+        self.assertEqual(len(self.sent("--read", str(folder / "*.pcap*"))), 2)
+        self.assertEqual(len(self.sent("--read", str(folder), "--read", self.trace)), 6)
+
+    def test_bad_inputs(self) -> None:
+        result = agent("--read", str(self.tmp / "none.pcap"), "--to", "-")
+        self.assertEqual(result.code, 2)
+        self.assertIn("No such file", result.err)
+        result = agent("--read", self.file("x.pcap", "this is no capture"), "--to", "-")
+        self.assertEqual(result.code, 1)
+        self.assertIn("neither pcap nor pcapng", result.err)
+        cut = agent("--read", self.file("cut.pcap", lib.pcap(self.packets)[:-10]), "--to", "-")
+        self.assertEqual((cut.code, len(lib.split_frames(cut.out))), (1, 3), cut)
+        self.assertIn("cut.pcap: ", cut.err)
+        for args, text in ((["--to", "-"], "--read FILE"), (["--read", self.trace], "--to URL"),
+                           (["--read", self.trace, "--to", "smoke://x"], "a URL must begin with"),
+                           (["--read", self.trace, "--to", "-", "--filter", "form:x"], "did you mean"),
+                           (["--read", self.trace, "--to", "-", "--discard", "A B"], "no method"),
+                           (["--read", self.trace, "--to", "-", "--dedup", "soon"], "--dedup: 'soon' is not"),
+                           (["--read", self.trace, "--to", "-", "--speed", "-1"], "not a factor"),
+                           (["--read", self.trace, "--to", "-", "more"], "an option was expected")):
+            result = agent(*args)
+            self.assertEqual(result.code, 2, result)
+            self.assertIn(text, result.err)
+
+    def test_account(self) -> None:
+        bad = [b"", lib.ethernet(b"\x45\x00")[:20], lib.ethernet(lib.ip4(lib.udp(b"noise", 1, 2), 17)),
+               lib.ethernet(lib.ip4(b"ping", 1)), lib.ethernet(lib.ip4(lib.udp(b"x" * 64)[:40], 17, more=True))]
+        trace = self.file("mixed.pcap", lib.pcap(self.packets + bad))
+        result = agent("--read", trace, "--to", "-", "--discard", "OPTIONS,NOTIFY", "--drop", "method:REGISTER")
+        self.assertEqual(result.code, 0, result)
+        rows = account(result)
+        self.assertEqual(rows["packets captured"], 9)
+        self.assertEqual(rows["udp"], 5)
+        self.assertEqual(rows["fragment"], 1)
+        self.assertEqual(rows["other_protocol"], 1)
+        self.assertEqual(rows["not all readable: link_short"], 1)
+        self.assertEqual(rows["not all readable: ip_short"], 1)
+        self.assertEqual(rows["SIP messages"], 4)
+        self.assertEqual(rows["of them, left out for their method"], 2)
+        self.assertEqual(rows["of them, left out by a filter"], 1)
+        self.assertEqual(rows["left out by rule: method OPTIONS"], 1)
+        self.assertEqual(rows["left out by rule: drop method:REGISTER"], 1)
+        self.assertEqual(rows["of them, put into frames"], 1)
+        self.assertIn("-: 1 sent", result.err)
+        self.assertEqual(agent("--read", trace, "--to", "-", "--quiet").err, "")
+
+    def test_discard_takes_responses(self) -> None:
+        reply = lib.sip(2, "OPTIONS").replace("OPTIONS sip:bob@example.org SIP/2.0", "SIP/2.0 200 OK", 1)
+        trace = self.file("r.pcap", lib.pcap([packet(2), lib.ethernet(lib.ip4(lib.udp(reply.encode()), 17))]))
+        self.assertEqual(len(self.sent("--read", trace)), 2)
+        self.assertEqual(len(self.sent("--read", trace, "--discard", "options")), 0)
+
+    def test_dedup(self) -> None:
+        """Seen on two VLANs at once; the retransmission half a second later stays, once."""
+        ip = lib.ip4(lib.udp(lib.sip(1, "INVITE").encode(), 5060, 5060), 17)
+        packets = [lib.ethernet(ip, 10), lib.ethernet(ip, 20)] + [lib.ethernet(lib.ip4(b"", 1))] * 498
+        trace = self.file("dup.pcap", lib.pcap(packets * 2))
+        self.assertEqual(len(self.sent("--read", trace)), 4)
+        self.assertEqual(len(self.sent("--read", trace, "--dedup", "1s")), 2)
+        self.assertEqual(len(self.sent("--read", trace, "--dedup", "100ms")), 2)
+
+    def test_explain(self) -> None:
+        result = agent("--read", self.trace, "--explain", "--discard", "NOTIFY", "--quiet")
+        self.assertEqual(result.code, 0, result)
+        lines = result.out.decode().splitlines()
+        self.assertEqual([line.split(" ", 1)[0] for line in lines], ["1", "2", "3", "4"])
+        self.assertRegex(lines[0], r"^1 10\.1\.0\.1:5060 > 10\.1\.0\.2:5060 udp: SIP INVITE, \d+ octets: sent, \d+ octets")
+        self.assertIn('left out by the rule "method NOTIFY"', lines[2])
+
+    def test_oversize(self) -> None:
+        """A message of 90,000 octets over TCP: compressed if that is enough, else cut and marked; by UDP with TCP's help."""
+        dice = random.Random(1)
+        for noise in (False, True):
+            body = "".join(chr(33 + dice.randrange(90)) if noise else "x" for _ in range(90000))
+            text = lib.sip(1, "MESSAGE", body).encode()
+            packets = [lib.ethernet(lib.ip4(lib.tcp(text[i:i + 1400], 1 + i, dst_port=5060), 6))
+                       for i in range(0, len(text), 1400)]
+            trace = self.file("big.pcap", lib.pcap(packets))
+            result = agent("--read", trace, "--to", "-")
+            frames = lib.split_frames(result.out)
+            self.assertEqual(len(frames), 1)
+            message = lib.decode(result.out)[0]
+            if noise:
+                self.assertIn(f"truncated={len(text)}", str(message))
+                self.assertIn("of these, with a payload cut to fit", account(result))
+                tcp = self.listen("--tcp", "127.0.0.1:0", "--format", "json")
+                result = agent("--read", trace, "--to", f"udp://127.0.0.1:{tcp.port}")
+                self.assertEqual(result.code, 0, result)
+                self.assertIn("1 of them by TCP", result.err)
+                self.assertEqual(len(tcp.take(1)), 1)
+            else:
+                self.assertEqual(len(str(message["payload"])), len(text))
+                self.assertIn("of these, with a compressed payload", account(result))
+
+    def test_speed(self) -> None:
+        trace = self.file("slow.pcap", lib.pcap([packet(1)] + [lib.ethernet(lib.ip4(b"", 1))] * 998 + [packet(2)]))
+        begin = time.monotonic()
+        self.assertEqual(len(self.sent("--read", trace, "--speed", "2")), 2)
+        self.assertGreaterEqual(time.monotonic() - begin, 0.499)
+
+    def test_rtcp_and_fragments(self) -> None:
+        sdp = "v=0\r\no=- 1 1 IN IP4 10.1.0.1\r\ns=-\r\nc=IN IP4 10.1.0.1\r\nt=0 0\r\nm=audio 4000 RTP/AVP 0\r\n"
+        sdp += "a=padding:" + "x" * 1500 + "\r\n"
+        text = lib.sip(5, "INVITE", sdp).replace("Content-Length", "Content-Type: application/sdp\r\nContent-Length")
+        datagram = lib.udp(text.encode(), 5060, 5060)
+        rr = bytes.fromhex("81c90007 00000001 00000002 00000000 00000000 00000000 00000000 00000000".replace(" ", ""))
+        packets = [lib.ethernet(lib.ip4(datagram[:1480], 17, more=True)), lib.ethernet(lib.ip4(datagram[1480:], 17, offset=1480)),
+                   lib.ethernet(lib.ip4(lib.udp(rr, 4001, 7001), 17))]
+        messages = self.sent("--read", self.file("f.pcap", lib.pcap(packets)))
+        self.assertEqual([m["rcinfo"]["payloadType"] for m in messages], [1, 5])
+        self.assertEqual(messages[1]["rcinfo"]["correlation_id"], "call-5@example.org")
+
+    def test_configuration(self) -> None:
+        conf = self.file("agent.yaml", "agent:\n  to: ['-']\n  discard: [OPTIONS]\n  name: fromfile\n  id: 5\n")
+        messages = self.sent("--config", conf, "--read", self.trace, "--id", "6")
+        self.assertEqual(len(messages), 3)
+        self.assertEqual((messages[0]["rcinfo"]["hepNodeName"], messages[0]["rcinfo"]["captureId"]), ("fromfile", 6))
+        bad = agent("--config", self.file("bad.yaml", "agent:\n  intrefaces: eth0\n"), "--read", self.trace, "--to", "-")
+        self.assertEqual(bad.code, 2)
+        self.assertIn("bad.yaml:2:3: ", bad.err)
+
+    def test_same_as_encode(self) -> None:
+        calls = str(self.tmp / "calls.pcap")
+        self.assertEqual(lib.run("demo", "--fast", "--quiet", "--count", "100", "--pcap", calls).code, 0)
+        self.assertEqual(agent("--read", calls, "--to", "-").out, lib.run("encode", calls).out)
+
+
+class Collectors(lib.Case):
+    def setUp(self) -> None:
+        super().setUp()
+        self.trace = self.file("trace.pcap", lib.pcap([packet(i, "INVITE") for i in range(200)]))
+
+    def test_transports(self) -> None:
+        ca = lib.make_ca(self.tmp)
+        cert, key = lib.make_cert(self.tmp, "server")
+        tls = ["--cert", cert, "--cert-key", key]
+        for kind, args, more in (("udp", [], []), ("tcp", [], []), ("tls", tls, ["--ca", ca]), ("http", [], []),
+                                 ("https", tls, ["--ca", ca])):
+            with lib.Listener(f"--{kind}", "127.0.0.1:0", *args) as listener:
+                path = "/hep" if kind.startswith("http") else ""
+                result = agent("--read", self.trace, "--to", f"{kind}://127.0.0.1:{listener.port}{path}", *more)
+                self.assertEqual(result.code, 0, (kind, result))
+                self.assertIn(": 200 sent", result.err)
+                self.assertEqual(len(listener.take(200)), 200)
+
+    def test_copy_and_hash(self) -> None:
+        one, two = self.listen("--tcp", "127.0.0.1:0"), self.listen("--tcp", "127.0.0.1:0")
+        urls = [a for x in (one, two) for a in ("--to", f"tcp://127.0.0.1:{x.port}")]
+        self.assertEqual(agent("--read", self.trace, *urls).code, 0)
+        self.assertEqual([len(x.take(200)) for x in (one, two)], [200, 200])
+        result = agent("--read", self.trace, "--read", self.trace, *urls, "--collectors", "hash")
+        counts = [int(n) for n in re.findall(r": (\d+) sent", result.err)]
+        self.assertEqual(sum(counts), 400)
+        ids = [{m["payload"].split("Call-ID: ")[1].split()[0] for m in x.take(n)} for x, n in zip((one, two), counts)]
+        self.assertFalse(ids[0] & ids[1])
+        self.assertEqual(len(ids[0] | ids[1]), 200)
+
+    def test_failover(self) -> None:
+        listener = self.listen("--tcp", "127.0.0.1:0")
+        closed = lib.free_port(socket.SOCK_STREAM)
+        result = agent("--read", self.trace, "--to", f"tcp://127.0.0.1:{closed}", "--to",
+                       f"tcp://127.0.0.1:{listener.port}", "--collectors", "failover")
+        self.assertEqual(result.code, 0, result)
+        self.assertEqual(len(listener.take(200)), 200)
+
+    def test_collector_comes_late(self) -> None:
+        port = lib.free_port(socket.SOCK_STREAM)
+        with lib.Process(lib.hepcat(), "agent", "--read", self.trace, "--to", f"tcp://127.0.0.1:{port}") as p:
+            p.wait_error_line("cannot be reached, waiting")
+            with lib.Listener("--tcp", f"127.0.0.1:{port}") as listener:
+                self.assertEqual(len(listener.take(200)), 200)
+                self.assertEqual(p.wait(), 0)
+
+    def test_nobody_comes(self) -> None:
+        conf = self.file("a.yaml", "agent: {retry: 300ms}\n")
+        result = agent("--config", conf, "--read", self.trace, "--to", f"tcp://127.0.0.1:{lib.free_port(socket.SOCK_STREAM)}")
+        self.assertEqual(result.code, 1)
+        self.assertIn("0 sent (0 octets), 200 failed", result.err)
+        self.assertIn("Connection refused", result.err)
+
+    def test_spool(self) -> None:
+        port, spool = lib.free_port(socket.SOCK_STREAM), str(self.tmp / "spool")
+        args = ["--read", self.trace, "--to", f"tcp://127.0.0.1:{port}", "--spool", spool]
+        result = agent(*args)
+        self.assertEqual(result.code, 0, result)
+        self.assertIn("200 frames went to the spool", result.err)
+        files = [str(f) for f in (self.tmp / "spool").rglob("*.hep")]
+        self.assertEqual(len(lib.run("decode", *files).messages), 200)
+        with lib.Listener("--tcp", f"127.0.0.1:{port}") as listener:
+            result = agent(*args)
+            self.assertEqual(result.code, 0, result)
+            got = listener.take(400)
+        self.assertEqual([m["payload"] for m in got[:200]], [m["payload"] for m in got[200:]])
+
+    def test_stop(self) -> None:
+        """SIGTERM ends it also while nobody takes anything, and the account is told."""
+        with socket.create_server(("127.0.0.1", 0)) as deaf:
+            trace = self.file("more.pcap", lib.pcap([packet(i, "INVITE", "x" * 1000) for i in range(2000)]))
+            conf = self.file("a.yaml", "agent: {queue: 1MiB}\n")
+            port = deaf.getsockname()[1]
+            with lib.Process(lib.hepcat(), "agent", "--config", conf, *["--read", trace] * 30, "--to",
+                             f"tcp://127.0.0.1:{port}") as p:
+                connection, _ = deaf.accept()
+                connection.recv(1000)
+                self.assertEqual(p.stop(), 1)
+                self.assertIn("packets captured", p.err)
+                connection.close()
+
+
+if __name__ == "__main__":
+    lib.main()
