@@ -19,18 +19,35 @@ static void add_word(char *to, size_t room, const char *word)
     (void)snprintf(to + len, room - len, "%s%s", len > 0 ? "," : "", word);
 }
 
+#define LOSS_HIGH_PCT 2.0
+#define JITTER_HIGH   30.0 /* ms */
+#define MOS_LOW       3.6  /* below: many users dissatisfied, by ITU-T G.107 annex B */
+
 /* docs/calls.md, "Flags". */
-static void put_flags(const struct call_record *c, char *to, size_t room)
+static void put_flags(const struct call_record *c, const struct quality_of_call *q, char *to, size_t room)
 {
     const struct {
         bool set;
         const char *name;
     } flags[] = {
-        { c->start_missing, "start-missing" }, { c->evicted, "evicted" },     { c->early_media, "early-media" },
-        { c->late_offer, "late-offer" },       { c->srtp, "srtp" },           { c->transferred, "transferred" },
-        { c->redirected, "redirected" },       { c->forwarded, "forwarded" }, { c->branches > 1, "forked" },
-        { c->to_tags > 1, "several-answers" }, { c->holds > 0, "hold" },      { c->no_ack, "no-ack" },
+        { c->start_missing, "start-missing" },
+        { c->evicted, "evicted" },
+        { c->early_media, "early-media" },
+        { c->late_offer, "late-offer" },
+        { c->srtp, "srtp" },
+        { c->transferred, "transferred" },
+        { c->redirected, "redirected" },
+        { c->forwarded, "forwarded" },
+        { c->branches > 1, "forked" },
+        { c->to_tags > 1, "several-answers" },
+        { c->holds > 0, "hold" },
+        { c->no_ack, "no-ack" },
         { c->no_bye_answer, "no-bye-answer" },
+        { q->one_way, "one-way-audio" },
+        { q->worse.nothing, "no-media" },
+        { q->worse.loss_max_pct > LOSS_HIGH_PCT, "packet-loss" },
+        { q->worse.jitter_max_ms > JITTER_HIGH, "high-jitter" },
+        { q->worse.mos >= 0 && q->worse.mos < MOS_LOW, "low-mos" },
     };
     to[0] = '\0';
     for (size_t i = 0; i < sizeof(flags) / sizeof(flags[0]); i++)
@@ -139,6 +156,44 @@ static void set_media(const struct call_record *c, struct record *r)
     r->callee_media_port = c->callee_media.port;
 }
 
+int64_t call_row_decimal(double v)
+{
+    if (!(v >= 0))
+        return RECORD_NONE;
+    return v * 100 < (double)RECORD_DECIMAL_MAX ? (int64_t)(v * 100 + 0.5) : RECORD_DECIMAL_MAX;
+}
+
+static void set_quality(const struct quality_of_call *q, struct record *r)
+{
+    const struct quality_figures *worse = &q->worse, *caller = &q->heard[0], *callee = &q->heard[1];
+    const struct {
+        int64_t *to;
+        double from;
+    } all[] = {
+        { &r->mos, worse->mos },
+        { &r->mos_min, worse->mos_min },
+        { &r->loss, worse->loss_pct },
+        { &r->loss_max, worse->loss_max_pct },
+        { &r->jitter_ms, worse->jitter_ms },
+        { &r->jitter_max_ms, worse->jitter_max_ms },
+        { &r->rtt_ms, worse->rtt_ms },
+        { &r->rtt_max_ms, worse->rtt_max_ms },
+        { &r->caller_mos, caller->mos },
+        { &r->caller_mos_min, caller->mos_min },
+        { &r->caller_loss, caller->loss_pct },
+        { &r->caller_loss_max, caller->loss_max_pct },
+        { &r->caller_jitter_ms, caller->jitter_ms },
+        { &r->callee_mos, callee->mos },
+        { &r->callee_mos_min, callee->mos_min },
+        { &r->callee_loss, callee->loss_pct },
+        { &r->callee_loss_max, callee->loss_max_pct },
+        { &r->callee_jitter_ms, callee->jitter_ms },
+    };
+    r->reports = q->reports;
+    for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++)
+        *all[i].to = call_row_decimal(all[i].from);
+}
+
 /* ------------------------------------------------------------------------------------------------ legs */
 
 static bool is_useful(const struct track_key_value *k)
@@ -212,11 +267,11 @@ static struct hep_slice first_word(const char *words)
     return (struct hep_slice){ (const uint8_t *)words, strcspn(words, ",") };
 }
 
-void call_row_make(const struct call_record *c, enum record_source source, int64_t now_us, struct call_row_texts *texts,
-                   struct record *r)
+void call_row_make(const struct call_record *c, const struct quality_of_call *quality, enum record_source source,
+                   int64_t now_us, struct call_row_texts *texts, struct record *r)
 {
     record_clear(r, RECORD_CALL);
-    put_flags(c, texts->flags, sizeof(texts->flags));
+    put_flags(c, quality, texts->flags, sizeof(texts->flags));
     put_transports(c->transports, texts->signalling, sizeof(texts->signalling));
     r->ts = c->invite != TRACK_NO_TIME ? c->invite : c->first;
     r->seq = c->first_seq;
@@ -234,5 +289,6 @@ void call_row_make(const struct call_record *c, enum record_source source, int64
     set_course(c, source, r);
     set_counts(c, r);
     set_media(c, r);
+    set_quality(quality, r);
     set_legs(c, texts, r);
 }

@@ -11,8 +11,8 @@
 #include "engine/internal.h"
 
 #define RING_OCTETS    ((size_t)2 << 20)
-#define TEXTS_MAX      ((size_t)16 << 10)
-#define BATCH          256u /* events taken under one lock */
+#define TEXTS_MAX      ((size_t)16 << 10) /* beside reports */
+#define BATCH          256u               /* events taken under one lock */
 #define SLEEP_LEAST    2000000L
 #define SLEEP_MOST     16000000L
 #define TICK_US        INT64_C(250000)
@@ -90,9 +90,12 @@ static void on_call(void *arg, const struct call_record *call)
     struct calls *c = arg;
     struct calls_walk *w = &c->walk;
     struct call_row_texts texts;
+    struct quality_of_call quality;
     struct record row;
     append_keys(c, call); /* during a walk, too: one key twice is no harm */
-    call_row_make(call, c->source, c->now_us, &texts, &row);
+    (void)quality_of(c->quality[c->source], call, &quality);
+    call_row_make(call, &quality, c->source, c->now_us, &texts, &row);
+    quality_forget(c->quality[c->source], call);
     if (!w->active) {
         calls_append(c, &row);
         return;
@@ -110,7 +113,7 @@ static bool open_lanes(struct calls *c)
 {
     c->lanes = calloc(c->o.writers, sizeof(*c->lanes));
     for (unsigned i = 0; c->lanes != NULL && i < c->o.writers; i++) {
-        buf_init(&c->lanes[i].texts, TEXTS_MAX);
+        buf_init(&c->lanes[i].texts, TEXTS_MAX + sizeof(struct quality_message) + QUALITY_PAYLOAD_MAX);
         if (!c->o.no_thread && !spsc_init(&c->lanes[i].ring, RING_OCTETS))
             return false;
     }
@@ -134,7 +137,7 @@ int calls_open(struct calls **ret, const struct calls_options *options, struct e
     bool whole = open_lanes(c);
     for (unsigned i = 0; i < CALLS_SOURCES && whole; i++) {
         c->of[i] = tracker_new(&c->o.track);
-        whole = c->of[i] != NULL && registrations_open(c, i);
+        whole = c->of[i] != NULL && registrations_open(c, i) && reports_open(c, i);
     }
     if (!whole)
         goto no_memory;
@@ -155,6 +158,7 @@ void calls_free(struct calls *c)
         buf_free(&c->lanes[i].texts);
     }
     free(c->lanes);
+    reports_free(c);
     for (unsigned i = 0; i < CALLS_SOURCES; i++)
         tracker_free(c->of[i]);
     registrations_free(c);
@@ -165,35 +169,53 @@ void calls_free(struct calls *c)
 
 /* ------------------------------------------------------------------------------------------------ events */
 
-bool calls_prepare(struct calls *c, unsigned writer, const struct record *record)
+static bool prepare_event(struct calls *c, struct calls_lane *lane, const struct record *record)
 {
-    struct calls_lane *lane = &c->lanes[writer];
     struct track_texts texts;
-    lane->message.registers = false;
     if (!track_event_make_legs(record, c->seed, c->o.legs, &lane->message.event, &texts))
-        return registrations_prepare(c, lane, record);
-    lane->message.source = record->source == RECORD_IMPORT ? RECORD_IMPORT : RECORD_NETWORK;
-    lane->message.now_us = lane->message.source == RECORD_IMPORT ? record->ts : record->received;
-    buf_reset(&lane->texts);
+        return false;
     if (track_event_has_news(&lane->message.event))
         track_texts_pack(&texts, &lane->texts);
     return true;
+}
+
+bool calls_prepare(struct calls *c, unsigned writer, const struct record *record)
+{
+    struct calls_lane *lane = &c->lanes[writer];
+    struct calls_message *m = &lane->message;
+    buf_reset(&lane->texts);
+    m->kind = prepare_event(c, lane, record)           ? CALLS_EVENT
+              : registrations_prepare(c, lane, record) ? CALLS_REGISTRATION
+                                                       : CALLS_NOTHING;
+    m->reports_len = (uint32_t)reports_prepare(c, lane, record);
+    m->source = record->source == RECORD_IMPORT ? RECORD_IMPORT : RECORD_NETWORK;
+    m->now_us = m->source == RECORD_IMPORT ? record->ts : record->received;
+    return m->kind != CALLS_NOTHING || m->reports_len > 0;
+}
+
+static void take_event(struct calls *c, const struct calls_message *m, const uint8_t *octets, size_t len)
+{
+    struct track_texts texts;
+    bool has = len > 0 && track_texts_unpack(octets, len, &texts);
+    (void)tracker_take(c->of[m->source], &m->event, has ? &texts : NULL, m->now_us);
+    if ((m->event.flags & TRACK_EVENT_SDP) != 0)
+        quality_sdp(c->quality[m->source], &m->event);
 }
 
 /* Under the lock. */
 static void take(struct calls *c, struct calls_lane *lane, const struct calls_message *m, const uint8_t *octets,
                  size_t len)
 {
-    struct track_texts texts;
+    size_t texts_len = len - m->reports_len;
     c->source = m->source;
     if (m->source == RECORD_IMPORT)
         c->imported_us = (int64_t)engine_now_us();
-    if (m->registers)
-        registrations_take(c, m, octets, len);
-    else {
-        bool has = len > 0 && track_texts_unpack(octets, len, &texts);
-        (void)tracker_take(c->of[m->source], &m->event, has ? &texts : NULL, m->now_us);
-    }
+    if (m->kind == CALLS_REGISTRATION)
+        registrations_take(c, m, octets, texts_len);
+    else if (m->kind == CALLS_EVENT)
+        take_event(c, m, octets, texts_len);
+    if (m->reports_len > 0)
+        reports_take(c, m, octets + texts_len);
     c->changed = true;
     atomic_store_explicit(&lane->taken, m->seq, memory_order_release);
 }
@@ -201,7 +223,10 @@ static void take(struct calls *c, struct calls_lane *lane, const struct calls_me
 static void set_seq(struct calls_message *m, uint64_t seq)
 {
     m->seq = seq;
-    *(m->registers ? &m->registration.seq : &m->event.seq) = seq;
+    if (m->kind == CALLS_EVENT)
+        m->event.seq = seq;
+    else if (m->kind == CALLS_REGISTRATION)
+        m->registration.seq = seq;
 }
 
 void calls_push(struct calls *c, unsigned writer, uint64_t seq)
@@ -268,6 +293,7 @@ static unsigned drain_all(struct calls *c)
 static void finish_imports(struct calls *c)
 {
     c->source = RECORD_IMPORT;
+    quality_finish(c->quality[RECORD_IMPORT]);
     tracker_finish(c->of[RECORD_IMPORT]);
     registrar_finish(c->registrars[RECORD_IMPORT]);
     c->changed = true;
@@ -279,7 +305,10 @@ static void tick(struct calls *c)
     struct timespec cpu;
     pthread_mutex_lock(&c->lock);
     c->now_us = wall_us();
+    c->source = RECORD_IMPORT; /* its clock is that of its messages: they wait until it is over */
+    quality_tick(c->quality[RECORD_IMPORT], 0);
     c->source = RECORD_NETWORK;
+    quality_tick(c->quality[RECORD_NETWORK], c->now_us);
     tracker_stats(c->of[RECORD_NETWORK], &before);
     tracker_tick(c->of[RECORD_NETWORK], c->now_us);
     tracker_stats(c->of[RECORD_NETWORK], &after);
@@ -368,11 +397,14 @@ void calls_figures(struct calls *c, struct calls_figures *ret)
     tracker_stats(c->of[RECORD_NETWORK], &ret->track);
     tracker_stats(c->of[RECORD_IMPORT], &imported);
     registrations_figures(c, &ret->registrations);
+    reports_figures(c, &ret->quality);
     ret->not_kept = c->not_kept;
     ret->state_octets = c->state_octets;
     ret->cpu_us = c->cpu_us;
     pthread_mutex_unlock(&c->lock);
     add_stats(&ret->track, &imported);
-    for (unsigned i = 0; i < c->o.writers; i++)
+    for (unsigned i = 0; i < c->o.writers; i++) {
         ret->waits += atomic_load_explicit(&c->lanes[i].waits, memory_order_relaxed);
+        ret->reports_too_long += atomic_load_explicit(&c->lanes[i].too_long, memory_order_relaxed);
+    }
 }

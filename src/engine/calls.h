@@ -6,6 +6,7 @@
  *     calls_live.c   looking at those that run
  *     calls_state.c  what a seal keeps of them, and a start brings back
  *     call_row.c     a call as a row
+ *     reports.c      reports on media: rows of table `quality`, and figures of their calls
  *     registrations.c  registrations, which the same thread follows: attempts as rows, and the AoRs
  *
  * Calls are made of rows that are in the log, so they need none: with each seal goes what the tracker knows, at some
@@ -16,6 +17,7 @@
 #define ENGINE_CALLS_H
 
 #include "engine/engine.h"
+#include "track/quality.h"
 #include "track/registrar.h"
 #include "track/track.h"
 
@@ -60,9 +62,11 @@ bool calls_changed(struct calls *c);
 struct calls_figures {
     struct track_stats track; /* of live and imported calls together */
     struct reg_stats registrations;
-    uint64_t waits;        /* times that a ring was full */
-    uint64_t not_kept;     /* rows of calls that memory could not take */
-    uint64_t state_octets; /* of the last seal */
+    struct quality_stats quality;
+    uint64_t reports_too_long; /* messages with reports that were not looked at */
+    uint64_t waits;            /* times that a ring was full */
+    uint64_t not_kept;         /* rows of calls that memory could not take */
+    uint64_t state_octets;     /* of the last seal */
     uint64_t cpu_us;
 };
 void calls_figures(struct calls *c, struct calls_figures *ret);

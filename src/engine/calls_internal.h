@@ -11,6 +11,9 @@
 
 #define CALLS_SOURCES 2 /* enum record_source: what is imported has clocks of its own */
 
+/* What a row is to us. It may carry reports on media in any case. */
+enum calls_kind { CALLS_NOTHING, CALLS_EVENT, CALLS_REGISTRATION };
+
 /* From a receiving thread to ours. */
 struct calls_message {
     union {
@@ -18,17 +21,19 @@ struct calls_message {
         struct reg_event registration;
     };
     uint64_t seq;
-    bool registers; /* it is of a registration */
-    int64_t now_us; /* the clock of its source */
-    uint8_t source; /* enum record_source */
-};                  /* texts follow, packed */
+    int64_t now_us;       /* the clock of its source */
+    uint32_t reports_len; /* octets; 0: it carries no reports */
+    uint8_t kind;         /* enum calls_kind */
+    uint8_t source;       /* enum record_source */
+};                        /* texts follow, packed; then the reports: struct quality_message and payload */
 
 struct calls_lane {
     struct spsc ring;
     struct calls_message message; /* prepared */
     struct buf texts;
     _Atomic uint64_t waits;
-    _Atomic uint64_t taken; /* number of the last event that is in the trackers */
+    _Atomic uint64_t too_long; /* messages with more reports than are looked at */
+    _Atomic uint64_t taken;    /* number of the last event that is in the trackers */
 };
 
 /* Somebody looks at all calls. */
@@ -58,6 +63,7 @@ struct calls {
     pthread_mutex_t lock;      /* of what follows, and of the store's writer */
     struct tracker *of[CALLS_SOURCES];
     struct registrar *registrars[CALLS_SOURCES];
+    struct quality *quality[CALLS_SOURCES];
     unsigned source; /* of the tracker at work, for those that it hands out */
     struct calls_walk walk;
     struct calls_row *ended, **ended_end;
@@ -86,6 +92,16 @@ void registrations_take(struct calls *c, const struct calls_message *m, const ui
 void registrations_tick(struct calls *c);
 bool registrations_imports(const struct calls *c); /* are some open? */
 void registrations_figures(const struct calls *c, struct reg_stats *ret);
+
+/*
+ * reports.c: of the media of calls. reports_prepare() appends what the row carries to the texts of the lane, and says
+ * how many octets that was; the others under the lock.
+ */
+size_t reports_prepare(struct calls *c, struct calls_lane *lane, const struct record *record);
+bool reports_open(struct calls *c, unsigned source); /* behind the tracker of the source; false: no memory */
+void reports_free(struct calls *c);
+void reports_take(struct calls *c, const struct calls_message *m, const uint8_t *octets);
+void reports_figures(const struct calls *c, struct quality_stats *ret);
 
 /* store_live.walk */
 int calls_look(void *calls, unsigned tables, int (*row)(void *arg, const struct record *record), int (*done)(void *arg),

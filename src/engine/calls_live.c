@@ -14,10 +14,12 @@ static void show(void *arg, const struct call_record *call)
 {
     const struct looking *l = arg;
     struct call_row_texts texts;
+    struct quality_of_call quality;
     struct record row;
     struct calls_walk *w = l->walk;
     if ((w->tables & RECORD_TABLES_CALLS) != 0) {
-        call_row_make(call, w->source, l->c->now_us, &texts, &row);
+        (void)quality_of(l->c->quality[w->source], call, &quality);
+        call_row_make(call, &quality, w->source, l->c->now_us, &texts, &row);
         w->rc = w->row(w->arg, &row);
     }
     for (size_t i = 0; i < call->key_count && w->rc == 0 && (w->tables & 1u << RECORD_CALL_KEY) != 0; i++)

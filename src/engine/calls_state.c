@@ -3,7 +3,7 @@
  *
  *     0 magic "hccalls1"   8 seed   16 number of writers (4)   20 last event of each (8 each)
  *     then of network and import the octets of the tracker in pieces: length (4), octets; the last one has length 0
- *     then the same of the registrars; older files end before them
+ *     then the same of the registrars, and of the quality of media; older files end before them
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -84,6 +84,11 @@ static int keep(void *arg, store_write_fn *write, void *to)
             k->rc = -ENOMEM;
         put(k, end, sizeof(end));
     }
+    for (unsigned i = 0; i < CALLS_SOURCES && k->rc == 0; i++) {
+        if (!quality_save_to(c->quality[i], put_piece, k) && k->rc == 0)
+            k->rc = -ENOMEM;
+        put(k, end, sizeof(end));
+    }
     if (k->rc == 0) {
         c->changed = false;
         c->state_octets = k->octets;
@@ -147,37 +152,51 @@ static const uint8_t *join(struct buf *b, size_t *at, size_t *ret_len)
     return b->ptr + start;
 }
 
-static int load_registrars(struct calls *c, struct buf *b, size_t at, struct errmsg *err)
+/* One part of what is kept, of either source. */
+typedef int load_fn(struct calls *c, unsigned source, const uint8_t *p, size_t len, struct errmsg *err);
+
+static int load_tracker(struct calls *c, unsigned source, const uint8_t *p, size_t len, struct errmsg *err)
 {
-    int rc = 0;
-    for (unsigned i = 0; i < CALLS_SOURCES && rc == 0 && at < b->len; i++) {
-        size_t len = 0;
-        const uint8_t *p = join(b, &at, &len);
-        if (p == NULL)
-            return (void)errmsg_set(err, "damaged"), -EINVAL;
-        c->source = i;
-        rc = registrar_load(c->registrars[i], p, len, err);
-    }
-    return rc;
+    return tracker_load(c->of[source], p, len, err);
 }
 
-static int load_trackers(struct calls *c, struct buf *b, size_t at, struct errmsg *err)
+static int load_registrar(struct calls *c, unsigned source, const uint8_t *p, size_t len, struct errmsg *err)
+{
+    return registrar_load(c->registrars[source], p, len, err);
+}
+
+static int load_quality(struct calls *c, unsigned source, const uint8_t *p, size_t len, struct errmsg *err)
+{
+    return quality_load(c->quality[source], p, len, err);
+}
+
+static int load_part(struct calls *c, struct buf *b, size_t *at, load_fn *load, struct errmsg *err)
 {
     int rc = 0;
     for (unsigned i = 0; i < CALLS_SOURCES && rc == 0; i++) {
         size_t len = 0;
-        const uint8_t *p = join(b, &at, &len);
+        const uint8_t *p = join(b, at, &len);
         if (p == NULL)
             return (void)errmsg_set(err, "damaged"), -EINVAL;
         c->source = i;
-        rc = tracker_load(c->of[i], p, len, err);
+        rc = load(c, i, p, len, err);
     }
-    return rc == 0 ? load_registrars(c, b, at, err) : rc;
+    return rc;
+}
+
+static bool open_reports(struct calls *c)
+{
+    bool whole = true;
+    reports_free(c);
+    for (unsigned i = 0; i < CALLS_SOURCES && whole; i++)
+        whole = reports_open(c, i);
+    return whole;
 }
 
 /* What was loaded before something turned out to be damaged is of no use. */
 static int begin_anew(struct calls *c)
 {
+    reports_free(c);
     registrations_free(c);
     for (unsigned i = 0; i < CALLS_SOURCES; i++) {
         tracker_free(c->of[i]);
@@ -185,7 +204,7 @@ static int begin_anew(struct calls *c)
         if (c->of[i] == NULL || !registrations_open(c, i))
             return -ENOMEM;
     }
-    return 0;
+    return open_reports(c) ? 0 : -ENOMEM;
 }
 
 static int load(struct calls *c, struct buf *b, struct errmsg *err)
@@ -197,10 +216,17 @@ static int load(struct calls *c, struct buf *b, struct errmsg *err)
     uint32_t writers = le32_load(b->ptr + 16);
     if (writers > (b->len - at) / 8)
         return (void)errmsg_set(err, "damaged"), -EINVAL;
-    int rc = load_trackers(c, b, at + 8 * (size_t)writers, err);
+    size_t part = at + 8 * (size_t)writers;
+    int rc = load_part(c, b, &part, load_tracker, err);
+    if (rc == 0 && part < b->len)
+        rc = load_part(c, b, &part, load_registrar, err);
+    c->seed = seed;
+    if (rc == 0 && !open_reports(c)) /* they go by the seed */
+        rc = -ENOMEM;
+    if (rc == 0 && part < b->len)
+        rc = load_part(c, b, &part, load_quality, err);
     if (rc != 0)
         return rc;
-    c->seed = seed;
     /* Of writers that are no more nothing is in the log that was not sealed with them (engine_writers()). */
     for (unsigned i = 0; i < writers && i < c->o.writers; i++)
         atomic_store(&c->lanes[i].taken, le64_load(b->ptr + at + 8 * (size_t)i));

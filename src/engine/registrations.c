@@ -92,14 +92,9 @@ void registrations_free(struct calls *c)
 
 bool registrations_prepare(struct calls *c, struct calls_lane *lane, const struct record *record)
 {
-    struct calls_message *m = &lane->message;
     struct reg_texts texts;
-    if (!reg_event_make(record, c->seed, &m->registration, &texts))
+    if (!reg_event_make(record, c->seed, &lane->message.registration, &texts))
         return false;
-    m->registers = true;
-    m->source = record->source == RECORD_IMPORT ? RECORD_IMPORT : RECORD_NETWORK;
-    m->now_us = m->source == RECORD_IMPORT ? record->ts : record->received;
-    buf_reset(&lane->texts);
     reg_texts_pack(&texts, &lane->texts);
     return true;
 }

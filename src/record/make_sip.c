@@ -1,5 +1,8 @@
 /* From a SIP message to the columns of table `sip`. */
+#include <strings.h>
+
 #include "record/internal.h"
+#include "rtp/report.h"
 #include "sip/text.h"
 
 static int64_t number(struct sip_number n)
@@ -127,6 +130,22 @@ static void set_problems(struct record_reader *r, struct record *ret)
     ret->parse_error = (struct hep_slice){ b->ptr, b->len };
 }
 
+static bool is_vq(struct hep_slice content_type)
+{
+    static const char vq[] = "application/vq-rtcpxr";
+    return content_type.len >= sizeof(vq) - 1 && strncasecmp((const char *)content_type.ptr, vq, sizeof(vq) - 1) == 0;
+}
+
+static void set_report(const struct sip_msg *m, struct record *ret)
+{
+    if (m->x_rtp_stat.len > 0)
+        ret->carries = (struct record_report){ m->x_rtp_stat, MEDIA_FORM_X_STAT };
+    else if (m->p_rtp_stat.len > 0)
+        ret->carries = (struct record_report){ m->p_rtp_stat, MEDIA_FORM_P_STAT };
+    else if (m->body.len > 0 && is_vq(m->content_type))
+        ret->carries = (struct record_report){ m->body, MEDIA_FORM_VQ };
+}
+
 void record_make_sip(struct record_reader *r, struct record *ret)
 {
     struct sip_msg *m = &r->sip;
@@ -143,4 +162,5 @@ void record_make_sip(struct record_reader *r, struct record *ret)
         set_problems(r, ret);
     if (m->body.len > 0)
         record_make_sdp(r, ret);
+    set_report(m, ret);
 }

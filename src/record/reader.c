@@ -5,6 +5,7 @@
 #include <strings.h>
 
 #include "record/internal.h"
+#include "rtp/report.h"
 
 #define USEC           INT64_C(1000000)
 #define CLOCK_WINDOW   (INT64_C(86400) * USEC)
@@ -158,7 +159,7 @@ void record_clear(struct record *ret, enum record_table table)
 #define CLEAR_SEQ(name)
 #define CLEAR_NUMBER(name)
 #define CLEAR_OPTIONAL(name) ret->name = RECORD_NONE;
-#define CLEAR_DECIMAL(name) ret->name = RECORD_NONE;
+#define CLEAR_DECIMAL(name)  ret->name = RECORD_NONE;
 #define CLEAR_UID(name)
 #define CLEAR_TEXT(name)
 #define CLEAR_IP(name)
@@ -255,6 +256,8 @@ void record_make(struct record_reader *r, const struct sink_frame *frame, const 
     set_hep(r, frame, msg, ret);
     if (ret->table == RECORD_SIP)
         record_make_sip(r, ret);
-    else
+    if (ret->table == RECORD_MEDIA && msg->payload_type != HEP_TYPE_RTP)
+        ret->carries = (struct record_report){ ret->payload, MEDIA_FORM_ANY };
+    if (ret->table != RECORD_SIP)
         ret->kind = kind_name(msg->payload_type);
 }

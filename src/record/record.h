@@ -34,6 +34,12 @@ struct record_sdp {
     } media[RECORD_SDP_MEDIA_MAX];
 };
 
+/* What a SIP message or a report says of the quality of media (rtp/report.h). Not stored in this form. */
+struct record_report {
+    struct hep_slice octets; /* empty: nothing */
+    uint8_t form;            /* enum media_form */
+};
+
 /* In the order of the columns. NOLINTNEXTLINE(clang-analyzer-optin.performance.Padding) */
 struct record {
     enum record_table table;
@@ -41,6 +47,7 @@ struct record {
     RECORD_SIP_COLUMNS(RECORD_MEMBER)
     RECORD_KIND_COLUMNS(RECORD_MEMBER)
     struct record_sdp sdp;
+    struct record_report carries;
     RECORD_CALL_OWN_COLUMNS(RECORD_MEMBER) /* from here on: rows of messages leave them as they are */
     RECORD_REGISTRATION_OWN_COLUMNS(RECORD_MEMBER)
     RECORD_CALL_KEY_OWN_COLUMNS(RECORD_MEMBER)

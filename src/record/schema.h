@@ -52,10 +52,10 @@ enum record_kind {
     RECORD_BYTES     /* struct hep_slice, any octets, always there */
 };
 
-#define RECORD_NO_TIME  INT64_MIN
-#define RECORD_NONE     ((int64_t)-1)
+#define RECORD_NO_TIME     INT64_MIN
+#define RECORD_NONE        ((int64_t)-1)
 #define RECORD_DECIMAL_MAX INT64_C(999999999)
-#define RECORD_TEXT_MAX 1024 /* octets of a text column; longer ones are cut at a character (flag CUT) */
+#define RECORD_TEXT_MAX    1024 /* octets of a text column; longer ones are cut at a character (flag CUT) */
 
 /* Octets of a payload: what a frame can carry, or what a compressed one may inflate to (else it stays compressed). */
 #define RECORD_PAYLOAD_MAX ((size_t)256 << 10)

@@ -109,6 +109,11 @@ static uint32_t hash32(struct hep_slice s, uint64_t seed)
     return h != 0 ? h : 1;
 }
 
+uint64_t track_call_hash(struct hep_slice call_id, uint64_t seed)
+{
+    return XXH3_64bits_withSeed(call_id.ptr, call_id.len, seed);
+}
+
 /* What is the same in each transmission of a message, and differs in any other. */
 static uint32_t message_hash(const struct record *r, const struct track_event *e, uint64_t seed)
 {
@@ -224,7 +229,7 @@ bool track_event_make_legs(const struct record *r, uint64_t seed, const struct t
         method == SIP_PUBLISH)
         return false;
     memset(ret, 0, sizeof(*ret));
-    ret->call = XXH3_64bits_withSeed(r->call_id.ptr, r->call_id.len, seed);
+    ret->call = track_call_hash(r->call_id, seed);
     ret->method = (uint8_t)method;
     set_numbers(r, seed, ret);
     if (r->flags & RECORD_FLAG_SDP)

@@ -134,6 +134,9 @@ enum track_transport { TRACK_UDP, TRACK_TCP, TRACK_TLS, TRACK_WS, TRACK_WSS, TRA
 const char *track_transport_name(enum track_transport transport);
 uint8_t track_transport_by_name(struct hep_slice proto); /* TRACK_TRANSPORT_OTHER for what has none */
 
+/* The key of the call with this Call-ID: track_event.call. */
+uint64_t track_call_hash(struct hep_slice call_id, uint64_t seed);
+
 /* Who saw a row: hash of capture id and sender, never 0. */
 uint16_t track_tap(const struct record *r, uint64_t seed);
 

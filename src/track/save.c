@@ -13,85 +13,13 @@
 
 #include "base/le.h"
 #include "track/internal.h"
+#include "track/io.h"
 
 static const char magic[8] = "hctrk03\n";
 
 #define FIELDS_MAX 1024 /* octets of the numbers of a call */
 
-/* Either direction: out, or in. */
-struct io {
-    uint8_t *out; /* where to write; NULL: reading */
-    struct rd in;
-};
-
-static void load_number(struct rd *in, void *p, size_t size)
-{
-    const uint8_t *from;
-    if (!rd_take(in, size, &from))
-        return;
-    switch (size) {
-    case 1:
-        memcpy(p, from, 1);
-        break;
-    case 2:
-        memcpy(p, &(uint16_t){ le16_load(from) }, 2);
-        break;
-    case 4:
-        memcpy(p, &(uint32_t){ le32_load(from) }, 4);
-        break;
-    default:
-        memcpy(p, &(uint64_t){ le64_load(from) }, 8);
-        break;
-    }
-}
-
-static void save_number(uint8_t *out, const void *p, size_t size)
-{
-    uint16_t v16;
-    uint32_t v32;
-    uint64_t v64;
-    switch (size) {
-    case 1:
-        memcpy(out, p, 1);
-        break;
-    case 2:
-        memcpy(&v16, p, 2);
-        le16_put(out, v16);
-        break;
-    case 4:
-        memcpy(&v32, p, 4);
-        le32_put(out, v32);
-        break;
-    default:
-        memcpy(&v64, p, 8);
-        le64_put(out, v64);
-        break;
-    }
-}
-
-static inline void number(struct io *io, void *p, size_t size)
-{
-    if (io->out == NULL) {
-        load_number(&io->in, p, size);
-        return;
-    }
-    save_number(io->out, p, size);
-    io->out += size;
-}
-
-#define NUMBER(field) number(io, &(field), sizeof(field))
-#define NUMBERS(array)                                                                                                 \
-    for (size_t n_ = 0; n_ < sizeof(array) / sizeof((array)[0]); n_++)                                                 \
-    NUMBER((array)[n_])
-
-static void flag(struct io *io, bool *b)
-{
-    uint8_t v = *b;
-    NUMBER(v);
-    *b = v != 0;
-}
-
-static void recents(struct io *io, struct recent *all)
+static void recents(struct track_io *io, struct recent *all)
 {
     for (size_t i = 0; i < RECENT_MAX; i++) {
         struct recent *r = &all[i];
@@ -103,7 +31,7 @@ static void recents(struct io *io, struct recent *all)
     }
 }
 
-static void sides(struct io *io, struct side *all)
+static void sides(struct track_io *io, struct side *all)
 {
     for (size_t i = 0; i < 2; i++) {
         struct side *s = &all[i];
@@ -115,11 +43,11 @@ static void sides(struct io *io, struct side *all)
         NUMBER(s->challenged);
         NUMBER(s->holds);
         NUMBER(s->resumes);
-        flag(io, &s->held);
+        track_io_flag(io, &s->held);
     }
 }
 
-static void finals(struct io *io, struct track_call *c)
+static void finals(struct track_io *io, struct track_call *c)
 {
     NUMBER(c->final_via);
     NUMBER(c->final_status);
@@ -130,7 +58,7 @@ static void finals(struct io *io, struct track_call *c)
     NUMBER(c->ack_cseq);
 }
 
-static void dialogs(struct io *io, struct track_call *c)
+static void dialogs(struct track_io *io, struct track_call *c)
 {
     NUMBER(c->dialog_count);
     for (size_t i = 0; i < DIALOGS_MAX; i++) {
@@ -141,7 +69,7 @@ static void dialogs(struct io *io, struct track_call *c)
     }
 }
 
-static void ways(struct io *io, struct track_call *c)
+static void ways(struct track_io *io, struct track_call *c)
 {
     NUMBER(c->way_count);
     NUMBER(c->branches);
@@ -154,7 +82,7 @@ static void ways(struct io *io, struct track_call *c)
     dialogs(io, c);
 }
 
-static void counts(struct io *io, struct track_call *c)
+static void counts(struct track_io *io, struct track_call *c)
 {
     NUMBER(c->messages);
     NUMBER(c->flags);
@@ -173,7 +101,7 @@ static void counts(struct io *io, struct track_call *c)
     NUMBER(c->sip_cause_rank);
 }
 
-static void fields(struct io *io, struct track_call *c)
+static void fields(struct track_io *io, struct track_call *c)
 {
     NUMBER(c->key);
     NUMBER(c->uid);
@@ -195,7 +123,7 @@ static void fields(struct io *io, struct track_call *c)
 
 #define KEY_LEN 12
 
-static void key_fields(struct io *io, struct call_key *k)
+static void key_fields(struct track_io *io, struct call_key *k)
 {
     NUMBER(k->low);
     NUMBER(k->high);
@@ -238,7 +166,7 @@ static bool flush(struct saving *s)
 static void save_own(const struct track_call *c, struct buf *out)
 {
     uint8_t octets[FIELDS_MAX];
-    struct io io = { .out = octets };
+    struct track_io io = { .out = octets };
     if (own_sides(c) != NULL) {
         struct side all[2];
         memcpy(all, own_sides(c), sizeof(all));
@@ -266,7 +194,7 @@ static bool save_call(void *arg, uint32_t number)
     const struct track_call *c = tracker_call(s->t, number);
     struct track_call copy = *c;
     uint8_t octets[FIELDS_MAX];
-    struct io io = { .out = octets };
+    struct track_io io = { .out = octets };
     fields(&io, &copy);
     buf_put(s->out, octets, (size_t)(io.out - octets));
     for (size_t i = 0; i < CALL_WORDS; i++) {
@@ -341,7 +269,7 @@ static bool is_sound_key(const struct call_key *k)
     return k->total > 0;
 }
 
-static int load_sides(struct track_call *c, struct call_world *w, struct io *io)
+static int load_sides(struct track_call *c, struct call_world *w, struct track_io *io)
 {
     struct side all[2];
     memset(all, 0, sizeof(all));
@@ -354,7 +282,7 @@ static int load_sides(struct track_call *c, struct call_world *w, struct io *io)
     return 0;
 }
 
-static int load_keys(struct track_call *c, struct call_world *w, unsigned count, struct io *io)
+static int load_keys(struct track_call *c, struct call_world *w, unsigned count, struct track_io *io)
 {
     struct call_key keys[KEYS_MAX];
     for (unsigned i = 0; i < count; i++) {
@@ -387,7 +315,7 @@ static int load_texts(struct track_call *c, struct call_world *w, struct rd *in)
 }
 
 /* The parts (of the flags), and so many keys. */
-static int load_own(struct track_call *c, struct call_world *w, unsigned parts, unsigned count, struct io *io)
+static int load_own(struct track_call *c, struct call_world *w, unsigned parts, unsigned count, struct track_io *io)
 {
     int rc = (parts & CALL_SIDES) != 0 ? load_sides(c, w, io) : 0;
     if (rc == 0)
@@ -414,7 +342,7 @@ static int load_words(struct track_call *c, struct call_world *w, struct rd *in)
     return in->bad ? -EINVAL : 0;
 }
 
-static int load_call(struct tracker *t, struct io *io)
+static int load_call(struct tracker *t, struct track_io *io)
 {
     struct track_call c;
     uint32_t place;
@@ -456,7 +384,7 @@ static int fail(struct tracker *t, int rc, struct errmsg *err)
 
 int tracker_load(struct tracker *t, const uint8_t *p, size_t len, struct errmsg *err)
 {
-    struct io io = { NULL, { .bad = false } };
+    struct track_io io = { NULL, { .bad = false } };
     const uint8_t *head;
     rd_init(&io.in, p, len);
     if (!rd_take(&io.in, sizeof(magic), &head) || memcmp(head, magic, sizeof(magic)) != 0)

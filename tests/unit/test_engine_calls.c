@@ -432,7 +432,11 @@ static void test_row(void **state)
     c.no_ack = c.srtp = true;
     c.branches = 2;
     c.codec = (struct hep_slice){ (const uint8_t *)"PCMU/8000", 9 };
-    call_row_make(&c, RECORD_NETWORK, START_US + 12 * SECOND_US, &texts, &r);
+    struct quality_of_call quality = { .reports = 3,
+                                       .worse = { 3.456, 1, 2, 12.504, 0, 99, -1, 1e9, false },
+                                       .heard = { { -1, -1, -1, -1, -1, -1, -1, -1, true }, { .mos = 4.41 } } };
+    quality.one_way = true;
+    call_row_make(&c, &quality, RECORD_NETWORK, START_US + 12 * SECOND_US, &texts, &r);
     assert_int_equal(r.seq, 7);
     assert_int_equal(r.ts, START_US);
     assert_int_equal(r.talk_ms, 10000); /* until now */
@@ -440,10 +444,18 @@ static void test_row(void **state)
     assert_int_equal(r.ended, RECORD_NO_TIME);
     assert_int_equal(r.pdd_ms, RECORD_NONE);
     assert_memory_equal(r.codec.ptr, "PCMU", r.codec.len);
-    assert_string_equal(texts.flags, "srtp,forked,no-ack");
+    assert_string_equal(texts.flags, "srtp,forked,no-ack,one-way-audio,packet-loss,high-jitter,low-mos");
+    assert_int_equal(r.reports, 3);
+    assert_int_equal(r.mos, 346);
+    assert_int_equal(r.loss_max, 1250);
+    assert_int_equal(r.jitter_ms, 0);
+    assert_int_equal(r.rtt_ms, RECORD_NONE);
+    assert_int_equal(r.rtt_max_ms, RECORD_DECIMAL_MAX);
+    assert_int_equal(r.caller_mos, RECORD_NONE);
+    assert_int_equal(r.callee_mos, 441);
     assert_string_equal(texts.signalling, "udp,tls");
     c.over = true;
-    call_row_make(&c, RECORD_NETWORK, START_US + 12 * SECOND_US, &texts, &r);
+    call_row_make(&c, &quality, RECORD_NETWORK, START_US + 12 * SECOND_US, &texts, &r);
     assert_int_equal(r.talk_ms, 1000);
 }
 
