@@ -3,6 +3,8 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/json_out.h"
@@ -48,6 +50,16 @@ static void put_octets(struct buf *out, struct hep_slice octets)
     buf_putc(out, '}');
 }
 
+/* As few digits as give the same number again: 21.86, not 21.859999999999999. */
+static void put_shortest(struct buf *out, double v)
+{
+    char text[32];
+    (void)snprintf(text, sizeof(text), "%.15g", v);
+    if (strtod(text, NULL) != v)
+        (void)snprintf(text, sizeof(text), "%.17g", v);
+    buf_puts(out, text);
+}
+
 /* What JSON has no number for is a string. */
 static void put_real(struct buf *out, double v)
 {
@@ -56,7 +68,7 @@ static void put_real(struct buf *out, double v)
     else if (isinf(v))
         buf_puts(out, v > 0 ? "\"Infinity\"" : "\"-Infinity\"");
     else
-        buf_printf(out, "%.17g", v);
+        put_shortest(out, v);
 }
 
 static void put_cell(struct buf *out, const struct store_sql_cell *c)
