@@ -47,7 +47,8 @@ static bool take_params(struct api_request *r, struct api_reply *reply, struct f
     if (o->call_id == NULL || o->call_id[0] == '\0')
         return api_problem_at(reply, "call_id", SIZE_MAX, "it is needed");
     o->call_id_len = strlen(o->call_id);
-    if (!api_param_flag(r, reply, "legs", &o->with_legs) || !api_param_time(r, reply, "from", &o->from_us) ||
+    if (!api_param_flag(r, reply, "legs", &o->with_legs) || !api_param_flag(r, reply, "media", &o->with_media) ||
+        !api_param_time(r, reply, "from", &o->from_us) ||
         !api_param_time(r, reply, "to", &o->to_us) || !api_param_number(r, reply, "limit", 1, UINT32_MAX, &o->limit) ||
         !api_param_cursor(r, reply, &o->has_after, &o->after) || !take_columns(r, reply, o) ||
         !api_param_word(r, reply, "format", formats, &format))

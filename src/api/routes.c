@@ -8,7 +8,7 @@ static const char *const live_params[] = { "q", "columns", "payload", "rate", NU
 static const char *const counts_params[] = { "of", "q", "from", "to", "interval", "by", "top", "timeout", NULL };
 static const char *const values_params[] = { "of", "field", "prefix", "q", "from", "to", "limit", "timeout", NULL };
 static const char *const sql_params[] = { "limit", "timeout", NULL };
-static const char *const flow_params[] = { "call_id", "legs",    "from",    "to",     "limit",
+static const char *const flow_params[] = { "call_id", "legs",    "media",   "from",   "to", "limit",
                                            "after",   "columns", "payload", "format", NULL };
 static const char *const diagnosis_params[] = { "legs", "from", "to", NULL };
 static const char *const kpi_params[] = { "q", "from", "to", "by", "groups", "timeout", NULL };

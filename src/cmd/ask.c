@@ -37,6 +37,7 @@ static void put_params(struct http_get *g, const struct ask *a)
     if (a->call_id != NULL) {
         http_get_param(g, "call_id", a->call_id);
         http_get_param(g, "legs", a->legs ? "1" : NULL);
+        http_get_param(g, "media", a->media ? "1" : NULL);
         return;
     }
     http_get_param(g, "q", a->filter);

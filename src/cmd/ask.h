@@ -25,6 +25,7 @@ struct ask {
     bool log_payload; /* of table `log` alone */
     bool count_only;
     bool legs;     /* of a flow: of all legs of the call */
+    bool media;    /* of a flow: with rows of table `quality` */
     bool calls;    /* records of calls instead of messages, */
     bool attempts; /* or attempts to register */
 

@@ -172,6 +172,7 @@ static int run_flow(struct store *lake, struct writing *w, json_t **ret, struct 
     struct flow_options o = { .call_id = a->call_id,
                               .call_id_len = strlen(a->call_id),
                               .with_legs = a->legs,
+                              .with_media = a->media,
                               .from_us = INT64_MIN,
                               .to_us = INT64_MAX,
                               .limit = a->limit };

@@ -46,7 +46,8 @@ const struct opt_command cmd_flow_help = {
     .usage = "hepcat flow [OPTION]... CALL-ID",
     .about =
         "Draws the messages of a Call-ID in the order of time: SIP as arrows between hosts, RTCP, logs and the like\n"
-        "that carry the Call-ID as correlation id as notes. (again) marks a retransmission, #1 the first message, as "
+        "that carry the Call-ID as correlation id as notes, reports on its media with what they say. (again) marks a "
+        "retransmission, #1 the first message, as "
         "'hepcat explain' names it.",
     .opts = flow_opts,
     .examples = "  hepcat flow a84b4c76e66710@pc33.example.org\n"
@@ -55,8 +56,19 @@ const struct opt_command cmd_flow_help = {
     .status = "0 found, 1 no such call, 2 wrong usage, 3 failed, or the answer is not whole",
 };
 
+/*
+ * Reports on media, which wait for the rows of the same message: what they say (table `quality`) stands beside the
+ * message that brought it, or alone where that does not belong to the flow.
+ */
+struct reports {
+    struct ladder_message m;
+    struct buf says, texts; /* texts: what m points to */
+    uint64_t seq;           /* 0: none wait */
+};
+
 struct drawing {
     struct ladder *ladder; /* NULL: JSON */
+    struct reports reports;
     struct buf out;
     uint64_t rows;
     bool failed;
@@ -109,10 +121,101 @@ static void read_message(const json_t *row, struct ladder_message *m)
     (void)when_parse((const char *)ts.ptr, ts.len, 0, &m->ts);
 }
 
+/* ------------------------------------------------------------------------------------------------ reports on media */
+
+static struct hep_slice keep_text(struct buf *to, struct hep_slice text)
+{
+    size_t at = to->len;
+    buf_put(to, text.ptr, text.len);
+    return to->failed ? (struct hep_slice){ NULL, 0 } : (struct hep_slice){ to->ptr + at, text.len };
+}
+
+/* Draws what waits. False if there is no memory. */
+static bool draw_reports(struct drawing *d)
+{
+    struct reports *r = &d->reports;
+    if (r->seq == 0)
+        return true;
+    r->m.text = (struct hep_slice){ r->says.ptr, r->says.len };
+    r->seq = 0;
+    return ladder_put(d->ladder, &r->m, &d->out);
+}
+
+/* The first row of a message with reports; its texts go with the row. */
+static void begin_reports(struct reports *r, const struct ladder_message *m, uint64_t seq)
+{
+    buf_reset(&r->says);
+    buf_reset(&r->texts);
+    r->seq = seq;
+    r->m = *m;
+    /* room for all of it at once: the slices must stay */
+    if (buf_space(&r->texts, m->src_ip.len + m->dst_ip.len + m->kind.len + 1) == NULL)
+        r->m.src_ip = r->m.dst_ip = r->m.kind = (struct hep_slice){ NULL, 0 };
+    r->m.src_ip = keep_text(&r->texts, r->m.src_ip);
+    r->m.dst_ip = keep_text(&r->texts, r->m.dst_ip);
+    r->m.kind = keep_text(&r->texts, r->m.kind);
+}
+
+static void add_figure(struct buf *to, const json_t *row, const char *key, const char *before, const char *unit)
+{
+    const json_t *v = json_object_get(row, key);
+    if (json_is_number(v))
+        buf_printf(to, "%s%s%.3g%s", to->len > 0 ? ", " : "", before, json_number_value(v), unit);
+}
+
+/* "caller hears MOS 4.03, 4 % lost, 20 ms jitter": the most important first, as lines are cut. */
+static void say_report(struct buf *to, const json_t *row)
+{
+    struct hep_slice side = rows_cell_text(row, "heard_by");
+    struct buf figures;
+    buf_init(&figures, 256);
+    add_figure(&figures, row, "mos", "MOS ", "");
+    if (json_object_get(row, "mos") == NULL)
+        add_figure(&figures, row, "mos_reported", "MOS (reported) ", "");
+    add_figure(&figures, row, "loss", "", " % lost");
+    add_figure(&figures, row, "jitter_ms", "", " ms jitter");
+    add_figure(&figures, row, "rtt_ms", "", " ms round trip");
+    if (to->len > 0)
+        buf_puts(to, "; ");
+    if (side.len > 0)
+        buf_printf(to, "%.*s hears ", (int)side.len, (const char *)side.ptr);
+    buf_put(to, figures.ptr, figures.len);
+    buf_free(&figures);
+}
+
+static bool is_of_table(const json_t *row, const char *name)
+{
+    const char *table = json_string_value(json_object_get(row, "table"));
+    return table != NULL && strcmp(table, name) == 0;
+}
+
+/* Takes a row of a report; false: it is none. */
+static bool take_report(struct drawing *d, const json_t *row, struct ladder_message *m, bool *ret_drawn)
+{
+    bool says = is_of_table(row, "quality"), brings = is_of_table(row, "media");
+    uint64_t seq = (uint64_t)rows_cell_number(row, "seq");
+    *ret_drawn = d->reports.seq == seq || draw_reports(d);
+    if (!says && !brings)
+        return false;
+    if (says) {
+        m->kind = rows_cell_text(row, "report");
+        m->is_sip = false;
+        m->unnumbered = true;
+    }
+    if (d->reports.seq != seq)
+        begin_reports(&d->reports, m, seq);
+    if (says)
+        say_report(&d->reports.says, row);
+    else
+        d->reports.m.unnumbered = false;
+    return true;
+}
+
 static int on_row(void *arg, const char *json, size_t len)
 {
     struct drawing *d = arg;
     struct ladder_message m;
+    bool drawn;
     d->rows++;
     if (d->ladder == NULL) {
         buf_put(&d->out, json, len);
@@ -123,7 +226,8 @@ static int on_row(void *arg, const char *json, size_t len)
     if (row == NULL)
         return 0;
     read_message(row, &m);
-    bool drawn = ladder_put(d->ladder, &m, &d->out);
+    if (!take_report(d, row, &m, &drawn))
+        drawn = drawn && ladder_put(d->ladder, &m, &d->out);
     json_decref(row);
     return !drawn || write_out(d) != 0;
 }
@@ -153,7 +257,7 @@ static int run(struct flow_command *c, struct drawing *d)
     c->ask.row = on_row;
     c->ask.arg = d;
     int rc = ask_run(&c->ask, &result, &problem);
-    if (d->ladder != NULL && !ladder_end(d->ladder, &d->out))
+    if (d->ladder != NULL && (!draw_reports(d) || !ladder_end(d->ladder, &d->out)))
         d->failed = true;
     (void)write_out(d);
     d->failed = fflush(stdout) != 0 || d->failed;
@@ -174,6 +278,7 @@ static int flow(struct flow_command *c)
         o.width = terminal > 0 ? terminal : WIDTH_DEFAULT;
     if (text) {
         c->ask.payload = false;
+        c->ask.media = true;
         c->ask.log_payload = true; /* what a log line says stands beside its arrow */
         d.ladder = ladder_new(&o);
     }
@@ -182,8 +287,12 @@ static int flow(struct flow_command *c)
         return ASK_FAILED;
     }
     buf_init(&d.out, OUT_MAX);
+    buf_init(&d.reports.says, OUT_MAX);
+    buf_init(&d.reports.texts, OUT_MAX);
     int status = run(c, &d);
     buf_free(&d.out);
+    buf_free(&d.reports.says);
+    buf_free(&d.reports.texts);
     ladder_free(d.ladder);
     return status;
 }

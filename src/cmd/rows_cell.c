@@ -36,6 +36,8 @@ void rows_cell_plain(struct buf *to, const json_t *row, const char *title)
     const json_t *v = json_object_get(row, title);
     if (json_is_integer(v))
         buf_printf(to, "%" JSON_INTEGER_FORMAT, json_integer_value(v));
+    else if (json_is_real(v))
+        buf_printf(to, "%.15g", json_real_value(v));
     else if (json_is_array(v))
         put_list(to, v);
     else
@@ -170,6 +172,14 @@ static void put_codec(struct buf *to, const json_t *row, const char *title)
     put_text(to, row, "codec");
 }
 
+static void put_mos(struct buf *to, const json_t *row, const char *title)
+{
+    const json_t *mos = json_object_get(row, "mos");
+    (void)title;
+    if (json_is_number(mos))
+        buf_printf(to, "%.2f", json_number_value(mos));
+}
+
 static void put_aor(struct buf *to, const json_t *row, const char *title)
 {
     (void)title;
@@ -232,6 +242,7 @@ const struct rows_column *rows_cell_usual(enum rows_kind kind, size_t *ret_count
         { .title = "PDD", .put = put_pdd },
         { .title = "TALK", .put = put_talk },
         { .title = "CODEC", .put = put_codec },
+        { .title = "MOS", .put = put_mos },
         { .title = "FLAGS", .put = put_flags },
         { .title = "CALL-ID", .put = put_call_id },
     };

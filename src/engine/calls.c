@@ -113,7 +113,7 @@ static bool open_lanes(struct calls *c)
 {
     c->lanes = calloc(c->o.writers, sizeof(*c->lanes));
     for (unsigned i = 0; c->lanes != NULL && i < c->o.writers; i++) {
-        buf_init(&c->lanes[i].texts, TEXTS_MAX + sizeof(struct quality_message) + QUALITY_PAYLOAD_MAX);
+        buf_init(&c->lanes[i].texts, TEXTS_MAX + sizeof(struct quality_message) + QUALITY_PAYLOAD_MAX + QUALITY_ID_MAX);
         if (!c->o.no_thread && !spsc_init(&c->lanes[i].ring, RING_OCTETS))
             return false;
     }

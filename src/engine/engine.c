@@ -299,6 +299,8 @@ static void call_figures(struct engine *e, struct engine_figures *ret)
     ret->calls = f.track;
     ret->calls_live = f.track.live;
     ret->registrations = f.registrations;
+    ret->quality = f.quality;
+    ret->reports_too_long = f.reports_too_long;
     ret->call_waits = f.waits;
     ret->calls_not_kept = f.not_kept;
     ret->calls_octets = f.state_octets;

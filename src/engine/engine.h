@@ -16,6 +16,7 @@
 #include "record/reader.h"
 #include "record/sink.h"
 #include "store/store.h"
+#include "track/quality.h"
 #include "track/registrar.h"
 #include "track/track.h"
 #include "wal/wal.h"
@@ -109,6 +110,8 @@ struct engine_figures {
     uint64_t calls_live;
     struct track_stats calls;       /* those of imports included */
     struct reg_stats registrations; /* AoRs: of what came by the network; attempts: of imports, too */
+    struct quality_stats quality;   /* reports on their media */
+    uint64_t reports_too_long;      /* messages with reports that were not looked at */
     uint64_t call_waits;            /* times that a receiving thread waited for calls to be taken */
     uint64_t calls_not_kept;        /* rows of calls that memory could not take */
     uint64_t calls_octets;          /* that the last seal kept of live calls */

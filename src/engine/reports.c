@@ -20,7 +20,7 @@ static void set_match(const struct quality_report *q, struct record *r)
     r->matched_by = text(quality_match_name(q->match));
     r->heard_by = text(sides[q->heard_by]);
     if (q->call == NULL) {
-        r->call_id = q->report->text[MEDIA_CALL_ID];
+        r->call_id = q->id;
         return;
     }
     r->call_uid = q->call->uid;
@@ -127,6 +127,7 @@ size_t reports_prepare(struct calls *c, struct calls_lane *lane, const struct re
                                        .src = { record->src_ip, (uint16_t)record->src_port },
                                        .dst = { record->dst_ip, (uint16_t)record->dst_port },
                                        .len = (uint32_t)record->carries.octets.len,
+                                       .id_len = (uint16_t)(id.len < QUALITY_ID_MAX ? id.len : QUALITY_ID_MAX),
                                        .form = record->carries.form,
                                        .transport = track_transport_by_name(record->proto) };
     if (record->carries.octets.len == 0)
@@ -138,6 +139,7 @@ size_t reports_prepare(struct calls *c, struct calls_lane *lane, const struct re
     size_t before = lane->texts.len;
     buf_put(&lane->texts, &m, sizeof(m));
     buf_put(&lane->texts, record->carries.octets.ptr, record->carries.octets.len);
+    buf_put(&lane->texts, id.ptr, m.id_len);
     return lane->texts.len - before;
 }
 

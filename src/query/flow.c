@@ -11,6 +11,7 @@ struct flow {
     struct flow_options options;
     struct filter *filters[CALL_WAYS];
     struct store_columns fetch;
+    unsigned tables;
     struct flow_result result;
     struct search_cursor at; /* behind the row handed out last */
     bool has_at;
@@ -45,7 +46,8 @@ int flow_open(struct flow **ret, struct store *store, const struct flow_options 
     }
     f->store = store;
     f->options = *options;
-    f->fetch = columns_union(&options->columns, RECORD_TABLES_MESSAGES);
+    f->tables = RECORD_TABLES_MESSAGES | (options->with_media ? RECORD_TABLES_QUALITY : 0);
+    f->fetch = columns_union(&options->columns, f->tables);
     f->has_at = options->has_after;
     f->at = options->after;
     f->result.exact = true;
@@ -118,7 +120,28 @@ static bool is_before(const struct store_ref *a, const struct store_ref *b)
     return a->ts != b->ts ? a->ts < b->ts : a->seq < b->seq;
 }
 
-/* The first FLOW_PAGE rows of either, each once: most rows are found both ways. */
+/* Is it in the page already? Rows of several tables may have one time and number. */
+static bool has_row(const struct page *p, const struct store_ref *r)
+{
+    for (size_t i = p->count; i > 0 && !is_before(&p->refs[i - 1], r); i--)
+        if (p->refs[i - 1].part == r->part && p->refs[i - 1].row == r->row && p->refs[i - 1].table == r->table)
+            return true;
+    return false;
+}
+
+/*
+ * A page goes on behind a time and a number, so that rows that have both in common must not be parted. It has room for
+ * those of one message.
+ */
+static void end_between_messages(struct page *p)
+{
+    size_t n = p->count;
+    while (n > 0 && !is_before(&p->refs[n - 1], &p->refs[p->count - 1]))
+        n--;
+    p->count = n > 0 ? n : p->count;
+}
+
+/* The first rows of either, each once: most are found both ways. */
 static void merge(struct page *p, size_t max)
 {
     const struct store_scan *a = &p->scans[CALL_BY_CALL_ID];
@@ -127,22 +150,23 @@ static void merge(struct page *p, size_t max)
     while (p->count < max && (i < a->count || j < b->count)) {
         bool from_a = j == b->count || (i < a->count && !is_before(&b->refs[j], &a->refs[i]));
         const struct store_ref *ref = from_a ? &a->refs[i] : &b->refs[j];
-        if (from_a && j < b->count && !is_before(ref, &b->refs[j]))
-            j++; /* the same row */
-        p->refs[p->count++] = *ref;
+        if (!has_row(p, ref))
+            p->refs[p->count++] = *ref;
         if (from_a)
             i++;
         else
             j++;
     }
     p->more = i < a->count || j < b->count || a->count == a->limit || b->count == b->limit;
+    if (p->more)
+        end_between_messages(p);
 }
 
 static int scan_way(struct flow *f, struct page *p, int way, size_t max, struct errmsg *err)
 {
     struct store_scan *scan = &p->scans[way];
     *scan = (struct store_scan){
-        .tables = RECORD_TABLES_MESSAGES,
+        .tables = f->tables,
         .filter = f->filters[way],
         .from_us = f->options.from_us,
         .to_us = f->options.to_us,
@@ -194,9 +218,11 @@ static void page_free(struct flow *f, struct page *p)
 
 struct handing {
     struct flow *flow;
+    const struct page *page;
     search_row_fn *row;
     void *arg;
     size_t last;
+    bool enough;
 };
 
 static int on_row(void *arg, size_t i, const struct store_ref *ref, const struct record_cell *cells)
@@ -205,12 +231,14 @@ static int on_row(void *arg, size_t i, const struct store_ref *ref, const struct
     enum record_table table = (enum record_table)ref->table;
     h->last = i + 1;
     h->flow->result.count++;
-    return h->row(h->arg, table, cells, &h->flow->options.columns.table[table]) != 0 ? 1 : 0;
+    h->enough = h->row(h->arg, table, cells, &h->flow->options.columns.table[table]) != 0 || h->enough;
+    bool between = i + 1 == h->page->count || is_before(ref, &h->page->refs[i + 1]);
+    return h->enough && between ? 1 : 0;
 }
 
 static int hand_out(struct flow *f, struct page *p, search_row_fn *row, void *arg, struct errmsg *err)
 {
-    struct handing h = { .flow = f, .row = row, .arg = arg };
+    struct handing h = { .flow = f, .page = p, .row = row, .arg = arg };
     struct errmsg problem = { "" };
     size_t failed = 0;
     if (p->count == 0)

@@ -1,7 +1,8 @@
 /*
  * All messages that belong to a Call-ID, or to all legs of a call, in the order of (ts, seq): SIP messages of that
- * Call-ID, and rows of every table whose HEP correlation id it is. Their number is unlimited, memory is not: they come
- * in pages, each from a snapshot of its own, so that no pin is held while a slow reader reads.
+ * Call-ID, and rows of every table whose HEP correlation id it is; on demand what reports on its media say. Their
+ * number is unlimited, memory is not: they come in pages, each from a snapshot of its own, so that no pin is held while
+ * a slow reader reads.
  */
 #ifndef QUERY_FLOW_H
 #define QUERY_FLOW_H
@@ -15,6 +16,7 @@ struct flow_options {
     const char *call_id;
     size_t call_id_len;
     bool with_legs;         /* those of its other legs, too (query/call_legs.h) */
+    bool with_media;        /* and rows of table `quality`: what reports on its media say */
     int64_t from_us, to_us; /* as in search_options */
     uint64_t limit;         /* rows; 0: all */
     bool has_after;

@@ -140,7 +140,8 @@ static bool count_again(struct ladder *l, const struct ladder_message *m, uint64
 
 static bool draw(struct ladder *l, const struct ladder_message *m, struct buf *out)
 {
-    struct ladder_line line = { .m = m, .number = ++l->drawn };
+    l->drawn += !m->unnumbered;
+    struct ladder_line line = { .m = m, .number = l->drawn };
     if (m->is_sip) { /* twice: what the second host does to the columns may move the first */
         (void)ladder_column(l, m->src_ip, m->src_port);
         line.to = ladder_column(l, m->dst_ip, m->dst_port);

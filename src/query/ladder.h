@@ -33,6 +33,7 @@ struct ladder_message {
     struct hep_slice src_ip, dst_ip; /* text */
     uint32_t src_port, dst_port;
     bool is_sip;
+    bool unnumbered;                 /* it is none of the messages of the flow: without a #n */
     struct hep_slice method;         /* SIP: of the request, or of the CSeq */
     int64_t status;                  /* SIP: of a response; -1: a request */
     struct hep_slice reason, branch; /* SIP */

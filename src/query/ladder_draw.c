@@ -226,7 +226,8 @@ static void note_message(struct ladder *l, const struct ladder_line *line, struc
     const struct ladder_message *m = line->m;
     struct buf note;
     buf_init(&note, NOTE_MAX);
-    buf_printf(&note, "#%llu ", (unsigned long long)line->number);
+    if (!m->unnumbered)
+        buf_printf(&note, "#%llu ", (unsigned long long)line->number);
     put_label(l, line, &note);
     buf_putc(&note, ' ');
     put_host(&note, m->src_ip, m->src_port);

@@ -41,6 +41,12 @@ struct quality *quality_new(const struct quality_options *options)
     return NULL;
 }
 
+/* Of a message that waits. */
+static size_t octets_of(const struct quality_message *m)
+{
+    return sizeof(struct quality_waiting) + m->len + m->id_len;
+}
+
 static struct quality_waiting *take_first(struct quality *q)
 {
     struct quality_waiting *w = q->waiting;
@@ -48,7 +54,7 @@ static struct quality_waiting *take_first(struct quality *q)
     if (q->waiting == NULL)
         q->waiting_end = &q->waiting;
     q->stats.waiting--;
-    q->stats.octets -= sizeof(*w) + w->message.len;
+    q->stats.octets -= octets_of(&w->message);
     return w;
 }
 
@@ -97,17 +103,17 @@ static void add_to(struct quality *q, const struct quality_message *m, const str
     quality_learn(q, keys, call, (uint64_t)now_us);
 }
 
-static void tell_alone(struct quality *q, const struct quality_message *m)
+static void tell_alone(struct quality *q, const struct quality_message *m, const uint8_t *octets)
 {
+    const struct hep_slice id = { octets + m->len, m->id_len };
     q->stats.matched[QUALITY_NONE]++;
     for (size_t i = 0; i < q->reports.count; i++)
-        quality_tell_alone(q, m, &q->reports.list[i]);
+        quality_tell_alone(q, m, id, &q->reports.list[i]);
 }
 
-static bool read_reports(struct quality *q, const struct quality_message *m, const uint8_t *payload)
+static bool read_reports(struct quality *q, const struct quality_message *m, const uint8_t *octets)
 {
-    struct hep_slice octets = { payload, m->len };
-    (void)media_read((enum media_form)m->form, octets, &q->reports);
+    (void)media_read((enum media_form)m->form, (struct hep_slice){ octets, m->len }, &q->reports);
     return q->reports.count > 0;
 }
 
@@ -118,40 +124,40 @@ static void settle(struct quality *q, struct quality_waiting *w, int64_t now_us)
 {
     uint64_t call;
     enum quality_match match = quality_find(q, &w->keys, &call);
-    if (read_reports(q, &w->message, w->payload)) {
+    if (read_reports(q, &w->message, w->octets)) {
         if (match != QUALITY_NONE)
             add_to(q, &w->message, &w->keys, match, call, now_us);
         else
-            tell_alone(q, &w->message);
+            tell_alone(q, &w->message, w->octets);
     }
     free(w);
 }
 
-static void wait_for_call(struct quality *q, const struct quality_message *m, const uint8_t *payload,
+static void wait_for_call(struct quality *q, const struct quality_message *m, const uint8_t *octets,
                           const struct quality_keys *keys, int64_t now_us)
 {
-    struct quality_waiting *w = malloc(sizeof(*w) + m->len);
+    struct quality_waiting *w = malloc(octets_of(m));
     if (w == NULL) {
         q->stats.no_memory++;
-        tell_alone(q, m);
+        tell_alone(q, m, octets);
         return;
     }
     *w = (struct quality_waiting){ .since_us = now_us, .keys = *keys, .message = *m };
-    memcpy(w->payload, payload, m->len);
+    memcpy(w->octets, octets, m->len + m->id_len);
     *q->waiting_end = w;
     q->waiting_end = &w->next;
     q->stats.waiting++;
-    q->stats.octets += sizeof(*w) + m->len;
+    q->stats.octets += octets_of(m);
     if (q->stats.waiting > q->o.max_waiting)
         settle(q, take_first(q), now_us);
 }
 
-void quality_take(struct quality *q, const struct quality_message *m, const uint8_t *payload, int64_t now_us)
+void quality_take(struct quality *q, const struct quality_message *m, const uint8_t *octets, int64_t now_us)
 {
     struct quality_keys keys;
     uint64_t call;
     q->stats.messages++;
-    if (!read_reports(q, m, payload)) {
+    if (!read_reports(q, m, octets)) {
         q->stats.bad += q->reports.error != NULL;
         return;
     }
@@ -162,7 +168,7 @@ void quality_take(struct quality *q, const struct quality_message *m, const uint
     if (match != QUALITY_NONE)
         add_to(q, m, &keys, match, call, now_us);
     else
-        wait_for_call(q, m, payload, &keys, now_us);
+        wait_for_call(q, m, octets, &keys, now_us);
 }
 
 /* Those whose call has come by now leave the list; the others stay in their order. */
@@ -179,7 +185,7 @@ void quality_tick(struct quality *q, int64_t now_us)
         bool over = now_us - w->since_us > (int64_t)q->o.wait_ms * 1000;
         if (over || quality_find(q, &w->keys, &call) != QUALITY_NONE) {
             q->stats.waiting--;
-            q->stats.octets -= sizeof(*w) + w->message.len;
+            q->stats.octets -= octets_of(&w->message);
             settle(q, w, now_us);
             continue;
         }
@@ -209,7 +215,7 @@ void quality_forget(struct quality *q, const struct call_record *call)
 void quality_stats(const struct quality *q, struct quality_stats *ret)
 {
     *ret = q->stats;
-    ret->calls = (uint32_t)lru_count(q->calls);
+    ret->calls = lru_count(q->calls);
     ret->evicted = lru_evicted(q->calls);
     ret->octets += lru_count(q->calls) * (sizeof(struct quality_call) + 64) + lru_count(q->pairs) * 80 +
                    (q->endpoints != NULL ? lru_count(q->endpoints) * 76 : 0);

@@ -21,15 +21,17 @@
 #include "track/track.h"
 
 #define QUALITY_PAYLOAD_MAX ((size_t)16 << 10) /* octets of a message with reports; longer ones are not looked at */
-#define QUALITY_UNKNOWN     (-1.0)             /* a figure that is not known */
+#define QUALITY_ID_MAX      1024
+#define QUALITY_UNKNOWN     (-1.0) /* a figure that is not known */
 
-/* What brought reports. Its payload goes beside it. */
+/* What brought reports. Its payload goes beside it, and behind that the correlation id or Call-ID. */
 struct quality_message {
     uint64_t call; /* track_call_hash() of its correlation id or Call-ID; 0: it has none */
     uint64_t seq;
     int64_t ts; /* of the row, microseconds */
     struct track_addr src, dst;
     uint32_t len;      /* octets of the payload */
+    uint16_t id_len;   /* of the correlation id or Call-ID; at most QUALITY_ID_MAX */
     uint8_t form;      /* enum media_form */
     uint8_t transport; /* enum track_transport */
 };
@@ -57,6 +59,7 @@ struct quality_report {
     const struct quality_message *message;
     const struct call_record *call; /* NULL: of none */
     const struct media_report *report;
+    struct hep_slice id; /* of a call that is none: what the message or report names; may be empty */
     enum quality_match match;
     enum track_side heard_by; /* who received the stream */
     struct hep_slice codec;
@@ -91,7 +94,7 @@ void quality_free(struct quality *q);                               /* NULL is f
 void quality_sdp(struct quality *q, const struct track_event *e);
 
 /* A message with reports. `now_us` is the clock that waiting goes by. */
-void quality_take(struct quality *q, const struct quality_message *m, const uint8_t *payload, int64_t now_us);
+void quality_take(struct quality *q, const struct quality_message *m, const uint8_t *octets, int64_t now_us);
 
 /* Looks for the calls of those that wait; those that waited long enough are reported without one. */
 void quality_tick(struct quality *q, int64_t now_us);
@@ -126,8 +129,8 @@ struct quality_stats {
     uint64_t dropped; /* reports that a message had too many of, or streams that a call had */
     uint64_t evicted; /* calls that were given up for want of room, before they were over */
     uint64_t no_memory;
-    uint32_t waiting; /* messages */
-    uint32_t calls;   /* with reports */
+    uint64_t waiting; /* messages */
+    uint64_t calls;   /* with reports */
     size_t octets;    /* memory in use, about */
 };
 void quality_stats(const struct quality *q, struct quality_stats *ret);

@@ -45,7 +45,7 @@ struct quality_waiting {
     int64_t since_us;
     struct quality_keys keys;
     struct quality_message message;
-    uint8_t payload[];
+    uint8_t octets[]; /* payload, id */
 };
 
 struct quality {
@@ -87,7 +87,8 @@ void quality_call_free(struct quality *q, struct quality_call *c); /* what it po
 /* Adds a report to its call and tells on_report(). */
 void quality_add(struct quality *q, struct quality_call *c, struct quality_report *r);
 /* Tells of one that has no call. */
-void quality_tell_alone(struct quality *q, const struct quality_message *m, const struct media_report *r);
+void quality_tell_alone(struct quality *q, const struct quality_message *m, struct hep_slice id,
+                        const struct media_report *r);
 
 bool quality_add_stream(struct quality *q, struct quality_call *c, const struct quality_stream *s);
 

@@ -109,6 +109,7 @@ static void message(struct track_io *io, struct quality_waiting *w)
     addr(io, &m->src);
     addr(io, &m->dst);
     NUMBER(m->len);
+    NUMBER(m->id_len);
     NUMBER(m->form);
     NUMBER(m->transport);
 }
@@ -154,7 +155,7 @@ static void save_waiting(struct saving *s, const struct quality_waiting *w)
     struct track_io io = { .out = octets };
     message(&io, &copy);
     buf_put(&s->out, octets, (size_t)(io.out - octets));
-    buf_put(&s->out, w->payload, w->message.len);
+    buf_put(&s->out, w->octets, w->message.len + w->message.id_len);
     flush(s, PIECE);
 }
 
@@ -164,7 +165,7 @@ bool quality_save_to(const struct quality *q, bool (*write)(void *arg, const uin
     uint8_t head[8];
     buf_init(&s.out, 2 * PIECE);
     le32_put(head, (uint32_t)lru_count(q->calls));
-    le32_put(head + 4, q->stats.waiting);
+    le32_put(head + 4, (uint32_t)q->stats.waiting);
     buf_put(&s.out, magic, sizeof(magic));
     buf_put(&s.out, head, sizeof(head));
     for (const struct quality_call *c = q->all; c != NULL && !s.failed; c = c->next)
@@ -236,13 +237,14 @@ static bool is_addr(const struct track_addr *a)
 static int load_waiting(struct loading *l)
 {
     struct quality_waiting w = { .next = NULL };
-    const uint8_t *payload;
+    const uint8_t *octets;
     message(&l->io, &w);
     if (l->io.in.bad || !is_addr(&w.message.src) || !is_addr(&w.message.dst) || w.message.len > QUALITY_PAYLOAD_MAX ||
-        w.message.form > MEDIA_FORM_P_STAT || w.since_us < -TIME_MOST || w.since_us > TIME_MOST ||
-        w.message.transport >= TRACK_TRANSPORTS || !rd_take(&l->io.in, w.message.len, &payload))
+        w.message.id_len > QUALITY_ID_MAX || w.message.form > MEDIA_FORM_P_STAT || w.since_us < -TIME_MOST ||
+        w.since_us > TIME_MOST || w.message.transport >= TRACK_TRANSPORTS ||
+        !rd_take(&l->io.in, w.message.len + w.message.id_len, &octets))
         return -EINVAL;
-    quality_take(l->q, &w.message, payload, w.since_us);
+    quality_take(l->q, &w.message, octets, w.since_us);
     return 0;
 }
 

@@ -300,9 +300,12 @@ void quality_add(struct quality *q, struct quality_call *c, struct quality_repor
     q->o.on_report(q->o.arg, r);
 }
 
-void quality_tell_alone(struct quality *q, const struct quality_message *m, const struct media_report *report)
+void quality_tell_alone(struct quality *q, const struct quality_message *m, struct hep_slice id,
+                        const struct media_report *report)
 {
-    struct quality_report r = { .message = m, .report = report };
+    struct quality_report r = { .message = m, .report = report, .id = id };
+    if (id.len == 0)
+        r.id = report->text[report->text[MEDIA_CALL_ID].len > 0 ? MEDIA_CALL_ID : MEDIA_CORRELATION_ID];
     if (report->source == MEDIA_FROM_RTCP && !media_has(report, MEDIA_SSRC))
         return;
     codec_of(NULL, report, &r);

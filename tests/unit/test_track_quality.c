@@ -95,7 +95,7 @@ static void take(struct world *w, const char *id, struct track_addr src, struct 
                                        .dst = dst,
                                        .len = (uint32_t)strlen(payload),
                                        .form = (uint8_t)form };
-    quality_take(w->quality, &m, (const uint8_t *)payload, m.ts);
+    quality_take(w->quality, &m, (const uint8_t *)payload, m.ts); /* no id behind it: id_len is 0 */
 }
 
 struct block {
