@@ -16,7 +16,8 @@
 /* The same of calls. */
 #define ROW_CSV_CALLS                                                                                                  \
     "ts,state,from_user,to_user,ruri_user,status,reason,q850_cause,hangup,pdd_ms,ring_ms,talk_ms,codec,mos,loss,"      \
-    "jitter_ms,src_ip,src_port,dst_ip,dst_port,caller_agent,callee_agent,call_flags,messages,retransmissions,call_id,call_uid"
+    "jitter_ms,src_ip,src_port,dst_ip,dst_port,caller_agent,callee_agent,call_flags,messages,retransmissions,call_id," \
+    "call_uid"
 
 /* The same of attempts to register. */
 #define ROW_CSV_ATTEMPTS                                                                                               \
