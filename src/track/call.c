@@ -249,9 +249,10 @@ static void take_answer(struct track_call *c, struct call_world *w, const struct
         c->flags |= CALL_EARLY_MEDIA;
 }
 
-static uint16_t address_hash(const struct hep_addr *a)
+/* A sender: its address, and how many were before it, as several may live at one address. */
+static uint16_t sender_hash(const struct hep_addr *a, uint8_t via_count)
 {
-    uint32_t h = a->len;
+    uint32_t h = (uint32_t)via_count << 8 | a->len;
     for (uint8_t i = 0; i < a->len; i++)
         h = (h ^ a->octets[i]) * UINT32_C(16777619);
     return (uint16_t)(h ^ h >> 16);
@@ -275,7 +276,7 @@ static void take_way(struct track_call *c, const struct track_event *e, int32_t 
             return;
     if (c->way_count < WAYS_MAX) {
         c->ways[c->way_count] = e->branch;
-        c->way_srcs[c->way_count++] = address_hash(&e->src.ip);
+        c->way_srcs[c->way_count++] = sender_hash(&e->src.ip, e->via_count);
     } else {
         c->branches = (uint8_t)(c->branches + (c->branches < UINT8_MAX));
     }
@@ -364,7 +365,9 @@ static void take_cause(int16_t cause, uint8_t rank, int16_t *ret, uint8_t *ret_r
 
 static void take_causes(struct track_call *c, const struct track_event *e)
 {
-    uint8_t rank = is_request(e, SIP_BYE) ? 3 : is_request(e, SIP_CANCEL) ? 2 : is_answer(e) && e->status >= 300;
+    uint8_t rank = is_request(e, SIP_BYE)      ? CAUSE_OF_BYE
+                   : is_request(e, SIP_CANCEL) ? 2
+                                               : is_answer(e) && e->status >= 300;
     if (rank == 0)
         return;
     take_cause(e->q850, rank, &c->q850, &c->q850_rank);

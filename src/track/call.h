@@ -68,6 +68,8 @@ enum call_word {
 /* Who said it: the best message for a group of fields. Higher rank, then earlier, then lower seq. */
 #define WHO_INVITE 3 /* rank of BEST_WHO: a first INVITE */
 
+#define CAUSE_OF_BYE 3 /* rank of a cause */
+
 enum call_best {
     BEST_WHO,    /* parties, programs and SDP of the caller: its first INVITE */
     BEST_AGENT,  /* program of the called side */
@@ -152,7 +154,7 @@ struct track_call {
     int32_t ways_ms;              /* the latest of these INVITEs */
     uint8_t ways_via, cancel_via; /* fewest Vias of these, and of a CANCEL: who has more is behind a proxy */
     uint32_t ways[WAYS_MAX];      /* branches of the INVITE with the highest CSeq, */
-    uint16_t way_srcs[WAYS_MAX];  /* and hashes of who sent it there */
+    uint16_t way_srcs[WAYS_MAX];  /* and hashes of who sent it there, behind how many Vias */
     struct dialog dialogs[DIALOGS_MAX];
 
     uint8_t ranks[CALL_BESTS];
@@ -239,7 +241,7 @@ struct side_holds {
 };
 struct side_holds side_holds(const struct side *s);
 
-/* Different senders of the INVITE. */
+/* Different senders of the INVITE, one behind the other. */
 unsigned call_hops(const struct track_call *c);
 
 /* The record of a call; slices as long as it is not changed. */

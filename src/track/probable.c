@@ -34,6 +34,7 @@ struct invite {
     uint32_t call;                            /* number of the call */
     uint32_t suffix[NUMBERS], whole[NUMBERS]; /* hashes; 0: none */
     uint32_t src, dst, media, origin, codecs; /* the same */
+    uint32_t from, to;                        /* src and dst with their ports */
     uint32_t before[NUMBERS];                 /* the one before it with this suffix, as it counts in `next` */
 };
 
@@ -103,6 +104,8 @@ static struct invite read_invite(const struct track_call *c, uint32_t number, co
     set_number(&in, CALLING, texts->of[TRACK_TEXT_FROM_USER]);
     in.src = hash_of(e->src.ip.octets, e->src.ip.len);
     in.dst = hash_of(e->dst.ip.octets, e->dst.ip.len);
+    in.from = track_endpoint(&e->src.ip, e->src.port);
+    in.to = track_endpoint(&e->dst.ip, e->dst.port);
     in.media = e->media.port != 0 ? track_endpoint(&e->media.ip, e->media.port) : 0;
     in.codecs = hash_of(sdp.ptr, sdp.len);
     return in;
@@ -130,8 +133,10 @@ static int score_same(uint32_t a, uint32_t b, int points, unsigned bit, unsigned
 /* What comes from where the other went to was passed on; what takes the same way at the same time is another call. */
 static int score_path(const struct invite *a, const struct invite *b, unsigned *by)
 {
-    bool on = (a->dst != 0 && a->dst == b->src) || (b->dst != 0 && b->dst == a->src);
-    if (a->src == b->src && a->dst == b->dst)
+    bool one_host = a->src == a->dst && b->src == b->dst && a->src == b->src; /* there ports tell what is what */
+    bool on = one_host ? a->to == b->from || b->to == a->from
+                       : (a->dst != 0 && a->dst == b->src) || (b->dst != 0 && b->dst == a->src);
+    if (one_host ? a->from == b->from && a->to == b->to : a->src == b->src && a->dst == b->dst)
         return -30;
     return on ? score_same(1, 1, 25, TRACK_LIKE_PATH, by) : 0;
 }

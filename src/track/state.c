@@ -284,8 +284,10 @@ void call_show(const struct track_call *c, const struct call_world *w, bool over
     ret->hangup = hangup_of(c, ret->state);
     ret->ring_ms = TRACK_NONE;
     ret->status = c->final_status != 0 ? c->final_status : TRACK_NONE;
-    ret->q850 = c->q850;
-    ret->sip_cause = c->sip_cause;
+    /* Of a call that was answered only the BYE says why it ended: what ended a branch does not matter then. */
+    bool by_bye = was_answered(c);
+    ret->q850 = !by_bye || c->q850_rank == CAUSE_OF_BYE ? c->q850 : TRACK_NONE;
+    ret->sip_cause = !by_bye || c->sip_cause_rank == CAUSE_OF_BYE ? c->sip_cause : TRACK_NONE;
     show_times(c, ret);
     show_counts(c, ret);
     show_flags(c, ret);
