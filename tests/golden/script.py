@@ -119,6 +119,7 @@ class Scenario:
         self.found: set[str] | None = None
         self.opened: list[str] = []  # legs that opening the first of them shows
         self.hep_only = False
+        self.peers: dict[str, list[str]] = {}  # of real programs: who does what (peers.py)
         self.begin = START + number * 0.37  # calls of a capture run side by side
 
     # ------------------------------------------------------------------------------------------------ who and where
@@ -162,6 +163,8 @@ class Scenario:
                     leg.call_id = w
         elif word == "hep-only":
             self.hep_only = True
+        elif word in ("uac", "uas", "uas2", "by", "head", "tcp"):
+            self.peers[word] = [*self.peers.get(word, []), rest]
         elif word in ("=", "R"):
             self.expect(word, words)
         elif word == "&":
