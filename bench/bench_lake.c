@@ -2,10 +2,11 @@
  * Look-ups in a lake of many messages: SIP calls of seven messages, 256 interleaved, put straight into the writer as if
  * they had come at a steady rate, sealed every minute, merged as a server would.
  *
- * bench_lake [MESSAGES [DIRECTORY [RATE [duck]]]]: default 1000000, /tmp/bench_lake, and 1000 messages a second. A
- * directory with a lake in it is used as it is: MESSAGES and RATE must be those that it was made with. With "duck"
- * DuckDB is asked where the page reader would do. Wall and CPU time (of this process and of the query worker), octets
- * read; page cache warm.
+ * bench_lake [MESSAGES [DIRECTORY [RATE [duck | calls]]]]: default 1000000, /tmp/bench_lake, and 1000 messages a
+ * second. A directory with a lake in it is used as it is: MESSAGES and RATE must be those that it was made with. With
+ * "duck" DuckDB is asked where the page reader would do. With "calls" the lake is made, and no more: with the records
+ * of its calls, each of which has five legs (bench/calls.py). Wall and CPU time (of this process and of the query
+ * worker), octets read; page cache warm.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -15,6 +16,7 @@
 #include <unistd.h>
 
 #include "base/ip.h"
+#include "lake_calls.h"
 #include "record/reader.h"
 #include "store/lake/catalog.h"
 #include "store/lake/duck.h"
@@ -113,11 +115,12 @@ static void tend(int64_t now_us)
     merge_s += wall() - start;
 }
 
-static void fill(void)
+static void fill(bool with_calls)
 {
     struct record_reader *reader = record_reader_new(&(struct record_options){ .clock_window_us = 0 });
     struct message *m = calloc(1, sizeof(*m));
     struct record *record = calloc(1, sizeof(*record));
+    struct lake_calls *made = with_calls ? lake_calls_new(store) : NULL;
     struct errmsg err = { "" };
     int64_t next = START_US + SEAL_US;
     uint64_t segment = 2;
@@ -129,7 +132,10 @@ static void fill(void)
             next += SEAL_US;
         }
         must(store->ops->append(store, 0, record), &err, "append");
+        if (made != NULL)
+            lake_calls_take(made, record);
     }
+    lake_calls_free(made);
     seal(segment, messages);
     tend(next + INT64_C(7200000000));
     record_reader_free(reader);
@@ -137,12 +143,12 @@ static void fill(void)
     free(record);
 }
 
-static void build(bool there)
+static void build(bool there, bool with_calls)
 {
     struct store_figures f;
     double start = wall(), cpu = cpu_ns();
     if (!there)
-        fill();
+        fill(with_calls);
     store->ops->figures(store, &f);
     double rows = (double)f.rows[RECORD_SIP];
     printf("%" PRIu64 " messages, %" PRIu64 " files, %.1f octets a message\n", f.rows[RECORD_SIP], f.files,
@@ -390,10 +396,15 @@ int main(int argc, char **argv)
     const struct lake_options o = { .data_dir = directory, .node = 1, .writers = 1 };
     must(lake_open(&store, &o, &start, &err), &err, "open");
     lake = (struct lake *)store;
-    build(there);
+    bool with_calls = argc > 4 && strcmp(argv[4], "calls") == 0;
+    legs_of_call = with_calls ? 5 : 1;
+    build(there, with_calls);
+    if (with_calls) {
+        store->ops->close(store);
+        return 0;
+    }
     find_keys();
-    if (argc > 4)
-        lake->always_duck = true;
+    lake->always_duck = argc > 4 && strcmp(argv[4], "duck") == 0;
     printf("| question | rows | total | ms | of it finding | CPU ms | worker CPU ms | kB read |\n");
     printf("|---|---|---|---|---|---|---|---|\n");
     ask_keys();

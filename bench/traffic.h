@@ -46,6 +46,8 @@ struct message {
     size_t len;
 };
 
+static unsigned legs_of_call = 1; /* so many calls with the same Session-ID, one behind the other; 1: none has any */
+
 static struct call calls[CALLS];
 static unsigned call_number;
 
@@ -104,9 +106,11 @@ static size_t sdp_text(const struct call *c, bool uac, char *to, size_t cap)
 static void make_payload(struct message *m)
 {
     const struct call *c = m->call;
-    char sdp[600] = "", first[80];
+    char sdp[600] = "", first[80], session[100] = "";
     unsigned step = m->step;
     size_t sdp_len = steps[step].sdp ? sdp_text(c, m->to_uas, sdp, sizeof(sdp)) : 0;
+    if (legs_of_call > 1)
+        (void)snprintf(session, sizeof(session), "Session-ID: %032x;remote=%032d\r\n", 1 + c->number / legs_of_call, 0);
     if (m->status == 0)
         (void)snprintf(first, sizeof(first), "%s sip:%s@%s:5060 SIP/2.0", m->method, c->to, c->dst);
     else
@@ -117,11 +121,11 @@ static void make_payload(struct message *m)
         "Record-Route: <sip:10.0.0.%u;lr;ftag=%s>\r\nMax-Forwards: 69\r\nFrom: \"Alice %u\" <sip:%s@%s>;tag=%s\r\n"
         "To: <sip:%s@%s>%s%s\r\nCall-ID: %s\r\nCSeq: %u %s\r\nContact: <sip:%s@%s:5060;transport=udp>\r\n"
         "User-Agent: %s\r\nAllow: INVITE, ACK, CANCEL, OPTIONS, BYE, REFER, NOTIFY, INFO, UPDATE\r\n"
-        "Supported: replaces, timer, path\r\n%sContent-Length: %zu\r\n\r\n%s",
+        "Supported: replaces, timer, path\r\n%s%sContent-Length: %zu\r\n\r\n%s",
         first, c->src, c->branch[steps[step].branch], c->number % 250, c->gateway, c->number * 2654435761u, c->gateway,
         c->from_tag, c->number % 1000, c->from, c->src, c->from_tag, c->to, c->dst,
         step == 0 ? "" : ";tag=", step == 0 ? "" : c->to_tag, c->call_id, step >= 5 ? 102u : 101u, m->method, c->from,
-        c->src, m->to_uas ? "Asterisk PBX 18.9.0" : "FreeSWITCH-mod_sofia/1.10.9",
+        c->src, m->to_uas ? "Asterisk PBX 18.9.0" : "FreeSWITCH-mod_sofia/1.10.9", session,
         sdp_len > 0 ? "Content-Type: application/sdp\r\n" : "", sdp_len, sdp);
 }
 
