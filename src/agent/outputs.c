@@ -97,7 +97,7 @@ void outputs_close(struct outputs *o, unsigned ms, struct lane_stats *ret, size_
 
 size_t outputs_count(const struct outputs *o)
 {
-    return o->count;
+    return o == NULL ? 0 : o->count;
 }
 
 const char *outputs_name(const struct outputs *o, size_t lane)
@@ -131,8 +131,8 @@ static void to_lane(struct feed *f, size_t i, struct hep_slice frame)
 
 void feed_frame(struct feed *f, struct hep_slice frame, struct hep_slice call_id)
 {
-    size_t count = f->outputs->count;
-    if (f->outputs->mode == OUTPUTS_HASH && count > 1) {
+    size_t count = f->outputs == NULL ? 0 : f->outputs->count;
+    if (count > 1 && f->outputs->mode == OUTPUTS_HASH) {
         to_lane(f, (size_t)(XXH3_64bits(call_id.ptr, call_id.len) % count), frame);
         return;
     }
@@ -142,7 +142,7 @@ void feed_frame(struct feed *f, struct hep_slice frame, struct hep_slice call_id
 
 void feed_flush(struct feed *f)
 {
-    for (size_t i = 0; i < f->outputs->count; i++) {
+    for (size_t i = 0; f->outputs != NULL && i < f->outputs->count; i++) {
         if (f->open[i] != NULL)
             lane_put(f->outputs->lanes[i], f->open[i]);
         f->open[i] = NULL;

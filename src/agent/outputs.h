@@ -27,7 +27,7 @@ int outputs_open(struct outputs **ret, const struct outputs_options *options, st
 /* lane_close() of every lane, all at the same time as far as they wait. NULL is fine. */
 void outputs_close(struct outputs *o, unsigned ms, struct lane_stats *ret, size_t *ret_count);
 
-size_t outputs_count(const struct outputs *o); /* lanes */
+size_t outputs_count(const struct outputs *o); /* lanes; NULL has none */
 
 /* URLs of a lane as they were given, with commas between them; static until outputs_close(). */
 const char *outputs_name(const struct outputs *o, size_t lane);
@@ -35,7 +35,7 @@ void outputs_figures(struct outputs *o, size_t lane, struct lane_stats *ret); /*
 
 /* What one producer fills. */
 struct feed {
-    struct outputs *outputs;
+    struct outputs *outputs; /* NULL: nowhere */
     struct batch *open[LANE_COLLECTORS_MAX];
 };
 

@@ -6,6 +6,7 @@
 
 #include "agent/outputs.h"
 #include "agent/pipeline.h"
+#include "agent/taps.h"
 #include "cmd/agent_opt.h"
 #include "cmd/report.h"
 
@@ -14,6 +15,49 @@
 /* From the configuration to what the modules take; texts are borrowed from it. */
 void agent_pipeline_settings(const struct conf *c, struct pipeline_settings *ret);
 void agent_outputs_options(const struct conf *c, struct outputs_options *ret);
+
+/* 0, or -1 with a text: a port is none. */
+int agent_devices(const struct conf *c, struct taps_devices *ret, struct errmsg *err);
+
+/* ------------------------------------------------------------------------------------------------ agent_live.c */
+
+/* Captures until SIGINT or SIGTERM; SIGHUP reads the configuration anew. The exit status. */
+int agent_live(struct conf *c, const struct agent_opts *opts);
+
+/* Prints the filter of the device, or of Ethernet if none is named. The exit status. */
+int agent_print_filter(const struct conf *c);
+
+/* ------------------------------------------------------------------------------------------------ agent_account.c */
+
+/*
+ * The account of an interval as JSON, for HEP of type 100: what came, what was lost and where, and `blind` where
+ * packets never reached us. Totals now and at the beginning of the interval.
+ */
+struct agent_interval {
+    const struct account *before, *now;
+    const struct lane_stats *lanes_before, *lanes_now;
+    const char *const *lane_names;
+    size_t lanes;
+    int64_t from_us, to_us; /* since 1970 */
+};
+void agent_account_json(const struct agent_interval *i, struct buf *out);
+
+/* The same in a frame. False if it cannot be made. */
+bool agent_account_frame(struct framer *f, const struct buf *json, int64_t at_us, struct hep_slice *ret);
+
+/* ------------------------------------------------------------------------------------------------ agent_metrics.c */
+
+/* Serves GET /metrics and /health on an address. `write` is called on its thread, for each request. */
+struct agent_metrics;
+int agent_metrics_open(struct agent_metrics **ret, const struct conf_address *address,
+                       void (*write)(void *arg, struct buf *out), void *arg, struct errmsg *err);
+uint16_t agent_metrics_port(const struct agent_metrics *m);
+void agent_metrics_close(struct agent_metrics *m); /* NULL is fine */
+
+/* The families of the agent. */
+void agent_metrics_account(struct buf *out, const struct account *a);
+void agent_metrics_lanes(struct buf *out, const char *const *names, const struct lane_stats *stats, size_t count);
+void agent_metrics_rule(struct buf *out, const char *name, uint64_t messages);
 
 /* ------------------------------------------------------------------------------------------------ agent_read.c */
 

@@ -72,3 +72,21 @@ void agent_outputs_options(const struct conf *c, struct outputs_options *ret)
     s->key_file = c->agent_cert_key;
     s->insecure = c->agent_insecure;
 }
+
+int agent_devices(const struct conf *c, struct taps_devices *ret, struct errmsg *err)
+{
+    *ret = (struct taps_devices){
+        .names = c->agent_interfaces.items,
+        .count = c->agent_interfaces.count,
+        .ring = (size_t)c->agent_ring,
+        .promiscuous = c->agent_promiscuous,
+        .filter = { .rtcp = c->agent_media != CONF_MEDIA_NONE,
+                    .rtp = c->agent_media == CONF_MEDIA_RTP,
+                    .snaplen = (uint32_t)c->agent_snaplen },
+        .bpf = c->agent_bpf,
+    };
+    for (size_t i = 0; i < c->agent_ports.count; i++)
+        if (kernel_filter_ports(&ret->filter, c->agent_ports.items[i], err) != 0)
+            return -1;
+    return 0;
+}

@@ -39,8 +39,7 @@ static bool stopped(const struct reading *x)
 static void on_frame(void *arg, const struct pipeline_frame *frame)
 {
     struct reading *x = arg;
-    if (x->feed.outputs != NULL)
-        feed_frame(&x->feed, frame->octets, frame->call_id);
+    feed_frame(&x->feed, frame->octets, frame->call_id);
 }
 
 static void on_line(void *arg, uint64_t packet, const char *line)
@@ -52,8 +51,7 @@ static void on_line(void *arg, uint64_t packet, const char *line)
 static void flush(void *arg)
 {
     struct reading *x = arg;
-    if (x->feed.outputs != NULL)
-        feed_flush(&x->feed);
+    feed_flush(&x->feed);
     (void)fflush(stdout);
 }
 
@@ -86,7 +84,7 @@ static void take(struct reading *x, struct pcap_in *pcap, const char *name)
     for (uint64_t n = 1; !stopped(x) && (rc = pcap_in_next(pcap, &p)) == 1; n++) {
         wait_turn(x, &p);
         pipeline_packet(x->pipeline, &p, 0);
-        if (n % FLUSH_PACKETS == 0 && x->feed.outputs != NULL)
+        if (n % FLUSH_PACKETS == 0)
             feed_flush(&x->feed);
     }
     if (rc < 0) {

@@ -11,7 +11,7 @@ struct options {
     struct agent_opts conf; /* first: see AGENT_OPT_ROWS */
     struct opt_list read;
     const char *speed;
-    bool explain, quiet;
+    bool explain, print_filter, quiet;
 };
 
 #define AT(member) offsetof(struct options, member)
@@ -24,6 +24,9 @@ static const struct opt agent_opts[] = {
     { "explain", 0, OPT_FLAG, AT(explain), 0, NULL,
       "send nothing: print for each packet what would be done with\nit, and why" },
     { "quiet", 'q', OPT_FLAG, AT(quiet), 0, NULL, "no account at the end" },
+    { "live", 0, OPT_TITLE, 0, 0, NULL, "Network devices (--interface):" },
+    { "print-filter", 0, OPT_FLAG, AT(print_filter), 0, NULL,
+      "print the filter that the kernel would be given, and end" },
     { "agent", 0, OPT_TITLE, 0, 0, NULL,
       "As the section agent: of the configuration has it (hepcat check --defaults):" },
     AGENT_OPT_ROWS,
@@ -32,13 +35,15 @@ static const struct opt agent_opts[] = {
 
 const struct opt_command cmd_agent_help = {
     .name = "agent",
-    .summary = "capture SIP and RTCP from files and send HEP, with an account of every packet",
+    .summary = "capture SIP and RTCP from devices or files, send HEP, account for every packet",
     .usage = "hepcat agent [OPTION]... --to URL",
-    .about = "Finds SIP (UDP, TCP, SCTP; IP fragments and TCP segments put together) and RTCP in packets, and sends\n"
-             "them as HEP version 3. What could not be read, was left out or could not be sent is counted, by reason.\n"
-             "docs/agent.md describes it.",
+    .about =
+        "Finds SIP (UDP, TCP, SCTP; IP fragments and TCP segments put together) and RTCP in packets, and sends\n"
+        "them as HEP version 3. What could not be read, was left out or could not be sent is counted, by reason.\n"
+        "From a device it runs until SIGTERM, and SIGHUP reads the configuration again. docs/agent.md describes it.",
     .opts = agent_opts,
-    .examples = "  hepcat agent --read trace.pcap --to udp://10.0.0.1:9060\n"
+    .examples = "  hepcat agent -i any --to tcp://10.0.0.1:9060 --spool /var/spool/hepcat\n"
+                "  hepcat agent --read trace.pcap --to udp://10.0.0.1:9060\n"
                 "  hepcat agent --read trace.pcap.gz --to - | hepcat decode -\n"
                 "  hepcat agent --read /var/captures --to tcp://homer:9060 --discard OPTIONS --drop 'ua:*friendly*'\n"
                 "  hepcat agent --read trace.pcap --explain\n",
@@ -65,8 +70,11 @@ static int take_speed(const char *text, double *ret)
 
 static int check(const struct options *o, const struct conf *c)
 {
-    if (o->read.count == 0)
-        return report_usage("agent", "nothing to capture: give --read FILE");
+    bool live = c->agent_interfaces.count > 0;
+    if (o->read.count == 0 && !live)
+        return report_usage("agent", "nothing to capture: give --interface NAME or --read FILE");
+    if (o->read.count == 0 && (o->explain || o->speed != NULL))
+        return report_usage("agent", "--%s is for --read", o->explain ? "explain" : "speed");
     if (!o->explain && c->agent_to.count == 0)
         return report_usage("agent", "no collector: give --to URL");
     bool to_stdout = c->agent_to.count > 0 && strcmp(c->agent_to.items[0], "-") == 0;
@@ -75,12 +83,9 @@ static int check(const struct options *o, const struct conf *c)
     return EXIT_OK;
 }
 
-static int run(const struct options *o, const struct conf *c, double speed)
+static int read_files(const struct options *o, const struct conf *c, double speed)
 {
     struct report report = { .quiet = o->quiet };
-    int status = check(o, c);
-    if (status != EXIT_OK)
-        return status;
     const struct sigaction action = { .sa_handler = on_signal };
     (void)sigaction(SIGINT, &action, NULL);
     (void)sigaction(SIGTERM, &action, NULL);
@@ -89,6 +94,18 @@ static int run(const struct options *o, const struct conf *c, double speed)
         .conf = c, .files = &o->read, .speed = speed, .explain = o->explain, .report = &report, .stop = &interrupted
     };
     return agent_read(&read);
+}
+
+/* Takes the configuration over. Files that are named on the command line go before devices of the configuration. */
+static int run(const struct options *o, struct conf *c, double speed)
+{
+    int status = o->print_filter ? EXIT_OK : check(o, c);
+    if (status == EXIT_OK && !o->print_filter && o->read.count == 0)
+        return agent_live(c, &o->conf);
+    if (status == EXIT_OK)
+        status = o->print_filter ? agent_print_filter(c) : read_files(o, c, speed);
+    conf_free(c);
+    return status;
 }
 
 int cmd_agent(int argc, char **argv)
@@ -107,7 +124,5 @@ int cmd_agent(int argc, char **argv)
         return EXIT_USAGE;
     int rc = agent_opt_load(&c, &o.conf, &errs);
     agent_opt_report(&o.conf, &errs);
-    status = rc != 0 ? EXIT_USAGE : run(&o, c, speed);
-    conf_free(c);
-    return status;
+    return rc != 0 ? EXIT_USAGE : run(&o, c, speed);
 }
