@@ -26,6 +26,7 @@
     X(sip,             "SIP messages") \
     X(rtcp,            "RTCP packets") \
     X(media,           "RTP packets") \
+    X(unwanted,        "RTCP packets that nobody asked for") \
     X(hep,             "datagrams of HEP, which are not passed on") \
     X(other_udp,       "datagrams that are none of these") \
     X(other_tcp,       "octets of TCP that are no SIP") \

@@ -8,6 +8,7 @@
 
 #include "agent/dedup.h"
 #include "agent/explain.h"
+#include "rtp/rtcp.h"
 #include "sip/peek.h"
 
 #define DEDUP_MESSAGES 65536
@@ -54,7 +55,7 @@ static int make(struct made *m, const struct pipeline_settings *s, struct errmsg
 
 struct pipeline {
     struct pipeline_options o;
-    bool sip_only;
+    bool sip_only, call_ids;
     struct made made;
     struct messages *messages;
     struct account account;
@@ -73,6 +74,7 @@ int pipeline_set(struct pipeline *p, const struct pipeline_settings *settings, s
     made_free(&p->made);
     p->made = fresh;
     p->sip_only = settings->sip_only;
+    p->call_ids = settings->call_ids;
     return 0;
 }
 
@@ -132,7 +134,8 @@ static void send(struct pipeline *p, const struct hep_msg *msg)
     p->account.truncated += result == FRAME_CUT;
     p->account.frames++;
     p->account.frame_octets += frame.octets.len;
-    frame.call_id = call_id_of(msg);
+    if (p->call_ids)
+        frame.call_id = call_id_of(msg);
     p->o.frame(p->o.arg, &frame);
     explain_sent(p->explain, msg, frame.octets.len, result);
 }
@@ -175,7 +178,11 @@ static bool on_dgram(void *arg, const struct dgram *d)
 {
     struct pipeline *p = arg;
     explain_dgram(p->explain, d);
-    return false;
+    if (!p->sip_only || !rtcp_looks_like(d->payload.ptr, d->payload.len))
+        return false;
+    p->account.unwanted++;
+    explain_text(p->explain, "RTCP, which nobody asked for");
+    return true;
 }
 
 /* ------------------------------------------------------------------------------------------------ packets */

@@ -20,11 +20,12 @@ struct pipeline_settings {
     struct sieve_options rules;
     uint64_t dedup_us; /* window; 0: copies are not looked for */
     bool sip_only;     /* RTCP is left alone */
+    bool call_ids;     /* frames come with their Call-ID, which takes time to find */
 };
 
 struct pipeline_frame {
     struct hep_slice octets;  /* a whole frame of version 3; until the callback returns */
-    struct hep_slice call_id; /* Call-ID or correlation id; empty if there is none */
+    struct hep_slice call_id; /* Call-ID or correlation id; empty if there is none, or nobody wants it */
 };
 
 struct pipeline_options {

@@ -55,6 +55,9 @@ static void remember_media(struct reading *r, struct hep_slice msg, uint32_t now
     struct hep_slice call_id, sdp;
     struct sdp_iter it;
     struct sdp_media media;
+    /* Most messages have none: not to look at every header of them is half of the time that a message takes. */
+    if (memmem(msg.ptr, msg.len, "v=0", 3) == NULL)
+        return;
     if (!sip_call_id(msg.ptr, msg.len, &call_id) || call_id.len > CALL_ID_MAX || !sdp_find(msg.ptr, msg.len, &sdp))
         return;
     sdp_begin(&it, sdp);

@@ -14,6 +14,7 @@ struct pcap_in {
     pcap_t *pcap;
     struct input *in;
     int linktype;
+    char *buffer;     /* of stdio: it takes no size without a buffer */
     bool read_failed; /* the input failed; its text is better than libpcap's */
     char error[PCAP_ERRBUF_SIZE];
 };
@@ -52,8 +53,9 @@ static ssize_t cookie_read(void *cookie, char *buf, size_t size)
 static FILE *open_stream(struct pcap_in *p)
 {
     FILE *f = fopencookie(p, "r", (cookie_io_functions_t){ .read = cookie_read });
-    if (f != NULL)
-        (void)setvbuf(f, NULL, _IOFBF, BUFFER_SIZE);
+    p->buffer = f == NULL ? NULL : malloc(BUFFER_SIZE);
+    if (p->buffer != NULL)
+        (void)setvbuf(f, p->buffer, _IOFBF, BUFFER_SIZE);
     return f;
 }
 
@@ -66,6 +68,7 @@ static int start(struct pcap_in *p, FILE *f, struct pcap_in **ret, struct errmsg
         (void)errmsg_set(err, "%s", f == NULL ? "out of memory" : p->read_failed ? input_error(p->in) : p->error);
         if (f != NULL)
             (void)fclose(f); /* libpcap closes it only if it took it */
+        free(p->buffer);
         free(p);
         return -1;
     }
@@ -124,5 +127,6 @@ void pcap_in_close(struct pcap_in *p)
     if (p == NULL)
         return;
     pcap_close(p->pcap); /* closes the stream as well */
+    free(p->buffer);
     free(p);
 }

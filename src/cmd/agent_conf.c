@@ -48,6 +48,7 @@ void agent_pipeline_settings(const struct conf *c, struct pipeline_settings *ret
                    .drop_count = c->agent_drop.count },
         .dedup_us = c->agent_dedup_us,
         .sip_only = c->agent_media == CONF_MEDIA_NONE,
+        .call_ids = c->agent_collectors == OUTPUTS_HASH,
     };
 }
 

@@ -271,6 +271,7 @@ static void test_pipeline_explains(void **state)
     o.settings.rules.methods = discard;
     o.settings.rules.method_count = 1;
     o.settings.dedup_us = 100000;
+    o.settings.call_ids = true;
     assert_int_equal(pipeline_new(&p, &o, &err), 0);
 
     udp_packet(&b, INVITE);
@@ -329,7 +330,9 @@ static void test_pipeline_large_message(void **state)
     struct seen s = { 0 };
     struct errmsg err = { "" };
     struct pipeline *p;
-    const struct pipeline_options o = { .frame = on_frame, .explain = on_line, .arg = &s };
+    const struct pipeline_options o = {
+        .settings.call_ids = true, .frame = on_frame, .explain = on_line, .arg = &s
+    };
     assert_int_equal(pipeline_new(&p, &o, &err), 0);
     int head =
         snprintf(text, sizeof(text),
