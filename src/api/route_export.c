@@ -42,8 +42,11 @@ static bool take_question(struct api_request *r, struct api_reply *reply, struct
 {
     const char *text = api_param(r, "q");
     o->call_ids = api_param(r, "call_id");
-    if (!api_param_flag(r, reply, "calls", &o->calls) || !api_param_flag(r, reply, "partial", &o->partial))
+    if (!api_param_flag(r, reply, "calls", &o->calls) || !api_param_flag(r, reply, "legs", &o->legs) ||
+        !api_param_flag(r, reply, "partial", &o->partial))
         return false;
+    if (o->legs && !o->calls && o->call_ids == NULL)
+        return api_problem_at(reply, "legs", SIZE_MAX, "it goes with \"call_id\" or \"calls\"");
     if (o->call_ids != NULL && o->call_ids[0] == '\0') /* an empty variable of a script must not mean everything */
         return api_problem_at(reply, "call_id", SIZE_MAX, "it is empty");
     if (o->call_ids != NULL && text != NULL && text[0] != '\0')

@@ -15,8 +15,8 @@ static const char *const kpi_params[] = { "q", "from", "to", "by", "groups", "ti
 static const char *const call_params[] = { "timeout", NULL };
 static const char *const message_params[] = { "seq", "ts", "raw", NULL };
 
-static const char *const export_params[] = { "q",      "call_id", "calls",   "from",    "to",      "limit", "order",
-                                             "format", "columns", "payload", "partial", "timeout", NULL };
+static const char *const export_params[] = { "q",     "call_id", "calls",   "legs",    "from",    "to",      "limit",
+                                             "order", "format",  "columns", "payload", "partial", "timeout", NULL };
 
 static const char *const registrations_params[] = { "aor", "state", "limit", NULL };
 

@@ -25,7 +25,7 @@ struct export_command {
     struct ask ask;
     struct opt_list call_ids;
     const char *format, *output;
-    bool calls, payload, partial, quiet;
+    bool calls, legs, payload, partial, quiet;
 
     enum export_format kind;
     const char *named; /* the Call-IDs by commas; NULL: none */
@@ -43,6 +43,7 @@ static const struct opt export_opts[] = {
     { "to", 0, OPT_TEXT, AT(ask.to), 0, "TIME", "before it" },
     { "calls", 'c', OPT_FLAG, AT(calls), 0, NULL, "all messages of the calls of which a message matches" },
     { "call-id", 0, OPT_LIST, AT(call_ids), 0, "ID", "the calls of these Call-IDs, instead of a filter" },
+    { "legs", 0, OPT_FLAG, AT(legs), 0, NULL, "with these two: of all legs of each call, whatever their Call-IDs" },
     { "limit", 'n', OPT_NUMBER, AT(ask.limit), EXPORT_LIMIT_MAX, "N", "messages that match at most (default: all)" },
     { "oldest", 0, OPT_FLAG, AT(ask.oldest), 0, NULL, "the first N instead of the last N" },
     { "timeout", 0, OPT_TEXT, AT(ask.timeout), 0, "TIME", "of each search: 5, 500ms, 1m" },
@@ -69,6 +70,7 @@ const struct opt_command cmd_export_help = {
     .examples = "  hepcat export --from -1h 'from:+1555*' --output calls.pcap\n"
                 "  hepcat export --calls --from -1d status:503 -o failed.pcapng\n"
                 "  hepcat export --call-id a84b4c76e66710@pc33.example.org | tshark -r -\n"
+                "  hepcat export --legs --call-id a84b4c76e66710@pc33.example.org -o call.pcap\n"
                 "  hepcat export --data /var/lib/hepcat method:REGISTER -o registers.csv\n",
     .status = "0 found, 1 nothing matches, 2 wrong usage or filter, 3 failed, or not whole: no FILE but with --partial",
 };
@@ -113,6 +115,7 @@ static int export_server(struct export_command *c, json_t **ret_result, struct a
     http_get_param(&g, "q", c->named == NULL ? a->filter : NULL);
     http_get_param(&g, "call_id", c->named);
     http_get_param(&g, "calls", c->calls ? "1" : NULL);
+    http_get_param(&g, "legs", c->legs ? "1" : NULL);
     http_get_param(&g, "from", a->from);
     http_get_param(&g, "to", a->to);
     http_get_param(&g, "timeout", a->timeout);
@@ -164,6 +167,7 @@ static int export_lake(struct export_command *c, json_t **ret_result, struct ask
         .format = c->kind,
         .call_ids = c->named,
         .calls = c->calls,
+        .legs = c->legs,
         .limit = c->ask.limit,
         .oldest_first = c->ask.oldest,
         .partial = c->partial,
@@ -306,6 +310,8 @@ static int check(struct export_command *c, const struct opt_list *args)
         return report_usage("export", "a %s is not for a terminal: --output FILE", export_kind(c->kind)->name);
     if (c->call_ids.count > 0 && (args->count > 0 || c->calls))
         return report_usage("export", "either --call-id or a filter");
+    if (c->legs && !c->calls && c->call_ids.count == 0)
+        return report_usage("export", "--legs goes with --call-id or --calls");
     if (c->ask.data != NULL && (c->ask.server != NULL || c->ask.token != NULL))
         return report_usage("export", "--data is without a server: no --server, no --token");
     for (size_t i = 0; i < c->call_ids.count; i++)

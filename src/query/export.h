@@ -21,6 +21,7 @@
 #define EXPORT_LIMIT_MAX UINT64_C(10000000) /* messages of one export */
 #define EXPORT_CALLS     1000               /* calls, of matches or named */
 #define EXPORT_CALL_ROWS 250000             /* messages of calls */
+#define EXPORT_LEG_CALLS 64                 /* calls whose legs are looked for */
 #define EXPORT_SCAN      STORE_LIMIT_MAX
 
 enum export_format { EXPORT_PCAP, EXPORT_PCAPNG, EXPORT_TEXT, EXPORT_JSONL, EXPORT_CSV };
@@ -42,6 +43,7 @@ struct export_options {
     const struct filter *filter; /* NULL: everything; must live as long as the export */
     const char *call_ids;        /* these calls instead, by commas; NULL or empty: those of the filter */
     bool calls;                  /* all messages of the calls of the messages that match, whenever they were */
+    bool legs;                   /* of calls: of all legs of each (query/call_legs.h) */
     int64_t from_us, to_us;      /* as in search_options: of what matches, or of named calls' messages */
     uint64_t limit;              /* messages that match, at most EXPORT_LIMIT_MAX; 0: all */
     bool oldest_first;           /* with a limit: which ones */
@@ -59,7 +61,7 @@ struct export_result {
     uint64_t count; /* messages in the file */
     bool exact;     /* none is missing that was asked for, but for those that the format cannot hold */
     bool more;      /* the limit ended it, and there may be more */
-    uint64_t calls; /* found, or named */
+    uint64_t calls; /* found, or named; legs count each */
     bool calls_cut; /* there are more calls, or messages of them, than the limits above allow */
     uint64_t unread;
     uint64_t no_packet;    /* left out of a pcap: JSON reports, logs, compressed payloads */

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "query/call_filter.h"
+#include "query/call_legs.h"
 #include "query/export_internal.h"
 #include "query/flow.h"
 
@@ -198,6 +199,58 @@ static int collect_all(struct export *e, struct errmsg *err)
     return rc < 0 ? rc : 0;
 }
 
+/* ------------------------------------------------------------------------------------------------ legs */
+
+/* Of a list what the legs have is done. */
+static void strike_out(struct hep_slice *ids, size_t count, const struct call_legs *legs)
+{
+    for (size_t i = 0; i < count; i++)
+        for (size_t k = 0; k < legs->count; k++)
+            if (compare_slices(ids[i], legs->call_ids[k]) == 0)
+                ids[i].len = 0;
+}
+
+/* The legs of a call. 0, 1 if there is no room for more calls, or a negative errno with a text. */
+static int add_legs_of(struct export *e, struct hep_slice *ids, size_t count, struct errmsg *err)
+{
+    const struct call_legs_options o = { .call_id = (const char *)ids[0].ptr,
+                                         .call_id_len = ids[0].len,
+                                         .budget_us = e->o.budget_us,
+                                         .cancel = e->o.cancel };
+    struct call_legs legs;
+    int rc = call_legs_find(&legs, e->store, &o, err);
+    if (rc != 0)
+        return rc;
+    strike_out(ids, count, &legs);
+    for (size_t i = 0; i < legs.count && rc == 0; i++)
+        rc = add_call(e, legs.call_ids[i]);
+    if (rc < 0)
+        (void)errmsg_set(err, "out of memory");
+    if (rc == 0 && legs.problem.text[0] != '\0')
+        rc = export_lacks(e, -EIO, legs.problem.text, err);
+    e->result.calls_cut = e->result.calls_cut || legs.cut;
+    call_legs_free(&legs);
+    return rc;
+}
+
+static int add_legs(struct export *e, struct errmsg *err)
+{
+    struct hep_slice ids[EXPORT_LEG_CALLS]; /* the texts stay where they are */
+    size_t count = e->call_id_count < EXPORT_LEG_CALLS ? e->call_id_count : EXPORT_LEG_CALLS;
+    int rc = 0;
+    if (e->call_id_count > EXPORT_LEG_CALLS)
+        rc = export_lacks(e, -E2BIG, "legs are looked for of 64 calls at most: narrow the filter", err);
+    if (count > 0)
+        memcpy(ids, e->call_ids, count * sizeof(*ids));
+    for (size_t i = 0; i < count && rc == 0; i++)
+        if (ids[i].len > 0)
+            rc = add_legs_of(e, ids + i, count - i, err);
+    e->result.calls_cut = e->result.calls_cut || rc == 1;
+    return rc < 0 ? rc : 0;
+}
+
+_Static_assert(EXPORT_LEG_CALLS == 64, "the text says so");
+
 /* ------------------------------------------------------------------------------------------------ their messages */
 
 /* 0, 1 if there is no room for more messages, or a negative errno with a text. */
@@ -271,6 +324,8 @@ int export_calls_find(struct export *e, struct errmsg *err)
     e->o.calls = !named;
     if (!named)
         rc = collect_all(e, err);
+    if (rc == 0 && e->o.legs)
+        rc = add_legs(e, err);
     for (size_t i = 0; i < e->call_id_count && rc == 0; i++)
         rc = find_call(e, e->call_ids[i], err);
     if (rc < 0)

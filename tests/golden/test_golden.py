@@ -159,6 +159,21 @@ class GoldenCase(lib.Case):
                 self.judge_explained(judge, s, {n: f.result() for n, f in explained[s.name].items()})
                 self.assertEqual(judge.wrong, [], f"{s.name}: {s.what}\n  " + "\n  ".join(judge.wrong))
 
+    def check_export(self, scenarios: list[script.Scenario], where: list[str]) -> None:
+        """All legs of a call in one file, by any of them; the others of its neighbours stay out."""
+        for s in scenarios:
+            legs = {e.leg for e in s.calls if int(e.values["legs"]) > 1}
+            if len(legs) < 3:
+                continue
+            want = sum(s.legs[n].count for n in legs)
+            for n in legs:
+                done = lib.run("export", "--legs", "--call-id", s.legs[n].call_id, "--format", "json", *where)
+                self.assertEqual((done.code, len(done.messages)), (0, want), f"{s.name}: {n}: {done.err}")
+            done = lib.run("export", "--legs", "--calls", f"callid:{s.legs['2'].call_id}", "--format", "json", *where)
+            self.assertEqual((done.code, len(done.messages)), (0, want), done.err)
+            done = lib.run("export", "--call-id", s.legs["2"].call_id, "--format", "json", *where)
+            self.assertEqual(len(done.messages), s.legs["2"].count)
+
 
 class Scripts(GoldenCase):
     def setUp(self) -> None:
@@ -173,6 +188,8 @@ class Scripts(GoldenCase):
         done = lib.run("import", "--data", str(data), str(path), timeout=60)
         self.assertEqual(done.code, 0, done)
         self.judge(scenarios, ["--data", str(data)], live=False)
+        self.check_export(scenarios, ["--data", str(data)])
+        self.assertEqual(lib.run("export", "--legs", "--data", str(data), "method:INVITE").code, 2)
 
     def test_hep(self) -> None:
         env = {**os.environ, "HEPCAT_HEP_CLOCK_WINDOW": "36500d"}
@@ -184,6 +201,8 @@ class Scripts(GoldenCase):
         lib.wait_for(lambda: server.get("/api/v1/registrations/attempts", total="only", **{"from": 0}).json["total"] >= attempts,
                      "attempts to register")
         self.judge(self.scenarios, ["--server", server.url], live=True)
+        self.check_export(self.scenarios, ["--server", server.url])
+        self.assertEqual(server.get("/api/v1/export", legs=1).status, 400)
 
 
 class Peers(GoldenCase):
