@@ -10,6 +10,19 @@
 #include "cmd/agent_opt.h"
 #include "cmd/report.h"
 
+/* ------------------------------------------------------------------------------------------------ cmd_agent.c */
+
+/* What a command line of ours, or of heplify, comes to. */
+struct agent_command {
+    struct agent_opts conf; /* first: see AGENT_OPT_ROWS */
+    struct opt_list read;
+    const char *speed;
+    bool explain, print_filter, quiet;
+};
+
+/* Loads the configuration and does what was asked for. The exit status. */
+int agent_run(const struct agent_command *command);
+
 /* ------------------------------------------------------------------------------------------------ agent_conf.c */
 
 /* From the configuration to what the modules take; texts are borrowed from it. */

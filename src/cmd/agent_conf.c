@@ -19,6 +19,8 @@ int agent_opt_load(struct conf **ret, const struct agent_opts *opts, struct conf
 #undef FLAG
     if (opts->insecure)
         flags[count++] = (struct conf_flag){ CONF_KEY_agent_insecure, yes, 1 };
+    for (size_t i = 0; i < opts->extra_count; i++)
+        flags[count++] = opts->extra[i];
     const struct conf_opts file = { .config = opts->config };
     const struct conf_sources sources = {
         .file = conf_opt_file(&file), .environ = environ, .flags = flags, .flag_count = count

@@ -7,6 +7,8 @@
 
 #include "cmd/conf_opt.h"
 
+#define AGENT_EXTRA_MAX 8
+
 /* What the flags were given; texts of argv. */
 struct agent_opts {
     const char *config; /* --config FILE */
@@ -15,6 +17,9 @@ struct agent_opts {
 #define AGENT_OPT_MEMBER(flag, letter, metavar, member, ...) struct opt_list member;
     CONF_TABLE(AGENT_OPT_NONE, AGENT_OPT_NONE, AGENT_OPT_MEMBER)
 #undef AGENT_OPT_MEMBER
+    /* Keys without a flag, which another command line than ours has options for. */
+    struct conf_flag extra[AGENT_EXTRA_MAX];
+    size_t extra_count;
 };
 
 /* The option struct must begin with a struct agent_opts. */

@@ -32,7 +32,7 @@
 /* Exit statuses. */
 enum { EXIT_OK = 0, EXIT_BAD_INPUT = 1, EXIT_USAGE = 2 };
 
-extern const struct opt_command cmd_agent_help, cmd_registrations_help, cmd_explain_help;
+extern const struct opt_command cmd_agent_help, cmd_heplify_help, cmd_registrations_help, cmd_explain_help;
 extern const struct opt_command cmd_calls_help, cmd_kpi_help, cmd_count_help, cmd_senders_help, cmd_sql_help;
 extern const struct opt_command cmd_check_help, cmd_completion_help, cmd_man_help, cmd_decode_help, cmd_demo_help,
     cmd_encode_help, cmd_export_help, cmd_flow_help, cmd_import_help, cmd_search_help, cmd_serve_help, cmd_tail_help;
@@ -55,6 +55,7 @@ int cmd_encode(int argc, char **argv);
 int cmd_export(int argc, char **argv);
 int cmd_explain(int argc, char **argv);
 int cmd_flow(int argc, char **argv);
+int cmd_heplify(int argc, char **argv);
 int cmd_import(int argc, char **argv);
 int cmd_kpi(int argc, char **argv);
 int cmd_man(int argc, char **argv);

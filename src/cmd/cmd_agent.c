@@ -7,14 +7,7 @@
 #include "cmd/agent.h"
 #include "cmd/cmd.h"
 
-struct options {
-    struct agent_opts conf; /* first: see AGENT_OPT_ROWS */
-    struct opt_list read;
-    const char *speed;
-    bool explain, print_filter, quiet;
-};
-
-#define AT(member) offsetof(struct options, member)
+#define AT(member) offsetof(struct agent_command, member)
 
 static const struct opt agent_opts[] = {
     { "input", 0, OPT_TITLE, 0, 0, NULL, "Captures in files:" },
@@ -68,7 +61,7 @@ static int take_speed(const char *text, double *ret)
                : 0;
 }
 
-static int check(const struct options *o, const struct conf *c)
+static int check(const struct agent_command *o, const struct conf *c)
 {
     bool live = c->agent_interfaces.count > 0;
     if (o->read.count == 0 && !live)
@@ -83,7 +76,7 @@ static int check(const struct options *o, const struct conf *c)
     return EXIT_OK;
 }
 
-static int read_files(const struct options *o, const struct conf *c, double speed)
+static int read_files(const struct agent_command *o, const struct conf *c, double speed)
 {
     struct report report = { .quiet = o->quiet };
     const struct sigaction action = { .sa_handler = on_signal };
@@ -97,7 +90,7 @@ static int read_files(const struct options *o, const struct conf *c, double spee
 }
 
 /* Takes the configuration over. Files that are named on the command line go before devices of the configuration. */
-static int run(const struct options *o, struct conf *c, double speed)
+static int run(const struct agent_command *o, struct conf *c, double speed)
 {
     int status = o->print_filter ? EXIT_OK : check(o, c);
     if (status == EXIT_OK && !o->print_filter && o->read.count == 0)
@@ -108,21 +101,26 @@ static int run(const struct options *o, struct conf *c, double speed)
     return status;
 }
 
+int agent_run(const struct agent_command *command)
+{
+    double speed = 0;
+    struct conf_errors errs;
+    struct conf *c = NULL;
+    if (take_speed(command->speed, &speed) != 0)
+        return EXIT_USAGE;
+    int rc = agent_opt_load(&c, &command->conf, &errs);
+    agent_opt_report(&command->conf, &errs);
+    return rc != 0 ? EXIT_USAGE : run(command, c, speed);
+}
+
 int cmd_agent(int argc, char **argv)
 {
     int status;
-    double speed = 0;
-    struct options o = { .quiet = false };
+    struct agent_command o = { .quiet = false };
     struct opt_list args = { 0 };
-    struct conf_errors errs;
-    struct conf *c = NULL;
     if (!report_opts(&cmd_agent_help, argc, argv, &o, &args, &status))
         return status;
     if (args.count > 0)
         return report_usage("agent", "an option was expected, not '%s'", args.items[0]);
-    if (take_speed(o.speed, &speed) != 0)
-        return EXIT_USAGE;
-    int rc = agent_opt_load(&c, &o.conf, &errs);
-    agent_opt_report(&o.conf, &errs);
-    return rc != 0 ? EXIT_USAGE : run(&o, c, speed);
+    return agent_run(&o);
 }

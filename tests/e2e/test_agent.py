@@ -263,5 +263,57 @@ class Collectors(lib.Case):
                 connection.close()
 
 
+class Heplify(lib.Case):
+    """The command line that everybody types."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        packets = [packet(i, m) for i, m in enumerate(("INVITE", "OPTIONS", "NOTIFY", "REGISTER"), 1)]
+        self.trace = self.file("trace.pcap", lib.pcap(packets))
+        self.listener = self.listen("--udp", "127.0.0.1:0")
+        self.server = f"127.0.0.1:{self.listener.port}"
+
+    def methods(self, count: int, *args: str) -> list[str]:
+        result = lib.run("heplify", "-rf", self.trace, "-rs", "-hs", self.server, *args)
+        self.assertEqual(result.code, 0, result)
+        self.assertIn(f": {count} sent", result.err)
+        return [m["payload"].split()[0] for m in self.listener.take(count)]
+
+    def test_everyday(self) -> None:
+        self.assertEqual(self.methods(2, "-m", "SIPRTCP", "-dim", "OPTIONS,NOTIFY", "-e"), ["INVITE", "REGISTER"])
+
+    def test_filters(self) -> None:
+        self.assertEqual(self.methods(1, "-fi", "call-3@"), ["NOTIFY"])
+        self.assertEqual(self.methods(3, "-di=INVITE sip:", "--dd"), ["OPTIONS", "NOTIFY", "REGISTER"])
+        self.assertEqual(self.methods(0, "-disip", "10.9.9.9,10.1.0.1"), [])
+        self.assertEqual(self.methods(4, "-didip", "10.1.0.1", "-ipfragment=true", "-tcpassembly"),
+                         ["INVITE", "OPTIONS", "NOTIFY", "REGISTER"])
+
+    def test_identity_and_transport(self) -> None:
+        tcp = self.listen("--tcp", "127.0.0.1:0")
+        result = lib.run("heplify", "-rf", self.trace, "-rs", "-hs", f"127.0.0.1:{tcp.port},127.0.0.1:{tcp.port}", "-nt",
+                         "tcp", "-hi", "7", "-hn", "edge", "-hp", "myhep")
+        self.assertEqual(result.code, 0, result)
+        info = tcp.take(8)[0]["rcinfo"]
+        self.assertEqual((info["captureId"], info["hepNodeName"], info["capturePass"]), (7, "edge", "myhep"))
+
+    def test_spool(self) -> None:
+        buffer = self.tmp / "HEP-Buffer.dump"
+        result = lib.run("heplify", "-rf", self.trace, "-rs", "-nt", "tcp", "-hs",
+                         f"127.0.0.1:{lib.free_port(socket.SOCK_STREAM)}", "-hep-buffer-activate", "-hep-buffer-file",
+                         str(buffer), "-hep-buffer-max-size", "100MB")
+        self.assertEqual(result.code, 0, result)
+        self.assertEqual(len(list((self.tmp / "HEP-Buffer.dump.spool").rglob("*.hep"))), 1)
+
+    def test_mistakes(self) -> None:
+        for args, text in ((["-xyz"], "unknown option '-xyz'"), (["-m", "SIPX"], "not one of"), (["-nt", "sctp"], "not one of"),
+                           (["-hs"], "needs a value"), (["-wf", "/tmp"], "hepcat does not do this"),
+                           (["file"], "an option was expected"), (["-b", "x"], "agent.ring: 'xMiB' is not")):
+            result = lib.run("heplify", *args)
+            self.assertEqual(result.code, 2, result)
+            self.assertIn(text, result.err)
+        self.assertIn("-dim METHODS", lib.run("heplify", "-h").out.decode())
+
+
 if __name__ == "__main__":
     lib.main()

@@ -115,6 +115,17 @@ class Live(lib.Case):
         self.ns.inject([lib.ethernet(sip_ip(1)), lib.ethernet(sip_ip(2, 7060)), lib.ethernet(sip_ip(3, 5062))])
         self.assertEqual(self.payloads(collector.take(2)), ["2", "3"])
 
+    def test_heplify(self) -> None:
+        """`heplify -i any -hs host:9060 -m SIPRTCP -dim OPTIONS,NOTIFY -e` as it is."""
+        collector = self.stack.enter_context(self.ns.process(lib.hepcat(), "decode", "--udp", "127.0.0.1:9060"))
+        collector.wait_error_line("listening")
+        agent = self.stack.enter_context(self.ns.process(lib.hepcat(), "heplify", "-i", "any", "-hs", "127.0.0.1:9060", "-m",
+                                                         "SIPRTCP", "-dim", "OPTIONS,NOTIFY", "-e"))
+        agent.wait_error_line("capturing")
+        self.ns.inject([packet(1, "OPTIONS"), packet(2, "INVITE"), packet(3, "NOTIFY")])
+        self.assertEqual(self.payloads(collector.take(1)), ["2"])
+        self.assertEqual(agent.stop(), 0)
+
     def test_workers(self) -> None:
         collector, url = self.collector()
         agent = self.agent("-i", "tap0", "--workers", "3", "--to", url)
