@@ -242,6 +242,8 @@ static const struct metrics_row call_rows[] = {
     ROW(engine_figures, calls.evicted, COUNTER, "calls_evicted_total", "calls written out early for want of room"),
     ROW(engine_figures, calls.events, COUNTER, "call_messages_total", "messages that were looked at for calls"),
     ROW(engine_figures, calls.strays, COUNTER, "call_messages_stray_total", "of these: of no call"),
+    ROW(engine_figures, calls.late, COUNTER, "call_messages_late_total",
+        "of these: came when their call had been written out"),
     ROW(engine_figures, calls.no_memory, COUNTER, "call_messages_lost_total",
         "messages or texts that calls lack for want of memory"),
     ROW(engine_figures, quality.reports, COUNTER, "media_reports_total", "reports on the media of calls"),

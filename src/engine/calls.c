@@ -381,6 +381,7 @@ static void add_stats(struct track_stats *to, const struct track_stats *s)
 {
     to->events += s->events;
     to->strays += s->strays;
+    to->late += s->late;
     to->calls += s->calls;
     to->ended += s->ended;
     to->evicted += s->evicted;

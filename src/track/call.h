@@ -250,4 +250,7 @@ void call_show(const struct track_call *c, const struct call_world *w, bool over
 /* Seconds of silence after which the call is over. */
 uint32_t call_patience(const struct track_call *c, const struct track_options *o);
 
+/* Was its end seen: BYE, refusal, CANCEL? Else more may come of it. */
+bool call_has_ended(const struct track_call *c);
+
 #endif

@@ -243,6 +243,11 @@ bool track_event_make_legs(const struct record *r, uint64_t seed, const struct t
     return true;
 }
 
+bool track_event_is_new(const struct track_event *e)
+{
+    return e->method == SIP_INVITE && (e->flags & TRACK_EVENT_REQUEST) != 0 && e->to_tag == 0;
+}
+
 bool track_event_may_begin(const struct track_event *e)
 {
     switch (e->method) {

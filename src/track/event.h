@@ -163,6 +163,9 @@ bool track_event_make_legs(const struct record *r, uint64_t seed, const struct t
 /* 32 bits of an address and port where media are received, the same in every process; never 0. */
 uint32_t track_endpoint(const struct hep_addr *ip, uint16_t port);
 
+/* True for the INVITE that begins a call: a request without To tag. */
+bool track_event_is_new(const struct track_event *e);
+
 /* False for what may belong to a call that is there, and alone is none (OPTIONS and others). */
 bool track_event_may_begin(const struct track_event *e);
 

@@ -2,6 +2,7 @@
 #ifndef TRACK_INTERNAL_H
 #define TRACK_INTERNAL_H
 
+#include "base/lru.h"
 #include "track/cells.h"
 #include "track/own.h"
 #include "track/probable.h"
@@ -30,6 +31,7 @@ struct tracker {
     struct hub *hubs;   /* HUBS_MAX of them */
     struct legs *legs;  /* what a look at legs needs room for */
     struct invites *invites;
+    struct lru *over; /* keys of calls that were handed out lately, at their end */
     struct track_stats stats;
 };
 

@@ -134,6 +134,13 @@ uint32_t call_patience(const struct track_call *c, const struct track_options *o
     return o->linger_s + o->no_answer_s;
 }
 
+bool call_has_ended(const struct track_call *c)
+{
+    if (dialog_bye(c).ms != CALL_NO_TIME)
+        return true;
+    return !was_answered(c) && (failure(c, false) != 0 || is_cancelled(c, false));
+}
+
 /* ------------------------------------------------------------------------------------------------ record */
 
 static int64_t time_of(const struct track_call *c, int32_t ms)

@@ -223,6 +223,7 @@ bool tracker_legs(const struct tracker *t, uint64_t key, track_call_fn *fn, void
 struct track_stats {
     uint64_t events;    /* taken */
     uint64_t strays;    /* of these: belong to no call */
+    uint64_t late;      /* of these: of a call that was handed out before, and begin none */
     uint64_t calls;     /* begun */
     uint64_t ended;     /* handed out because they were over */
     uint64_t evicted;   /* handed out for want of room */

@@ -6,6 +6,9 @@
 #include "sip/start.h"
 #include "sip/text.h"
 
+#define OVER_MAX 100000u /* calls that are remembered behind their end */
+#define OVER_S   600u
+
 /* ------------------------------------------------------------------------------------------------ open and close */
 
 static void preset(uint32_t *option, uint32_t value)
@@ -35,7 +38,8 @@ struct tracker *tracker_new(const struct track_options *options)
         goto fail;
     t->free = NO_CALL;
     t->wheel = malloc(WHEEL_SLOTS * sizeof(*t->wheel));
-    if (!cells_init(&t->cells, 1024) || !legs_open(t) || t->wheel == NULL)
+    t->over = lru_new(&(struct lru_options){ .key_size = sizeof(uint64_t), .value_size = 1, .capacity = OVER_MAX });
+    if (!cells_init(&t->cells, 1024) || !legs_open(t) || t->wheel == NULL || t->over == NULL)
         goto fail;
     memset(t->wheel, 0xff, WHEEL_SLOTS * sizeof(*t->wheel));
     return t;
@@ -62,6 +66,7 @@ void tracker_free(struct tracker *t)
     free(t->chunks);
     cells_free(&t->cells);
     legs_close(t);
+    lru_free(t->over);
     free(t->wheel);
     words_free(&t->world.words);
     free(t);
@@ -184,10 +189,19 @@ static void hand_out(struct tracker *t, uint32_t number)
     c->uid = 0;
 }
 
+/* A call that ended by itself: what still comes of it is an echo, and no other call. */
+static void remember(struct tracker *t, const struct track_call *c)
+{
+    bool fresh;
+    if ((c->flags & CALL_EVICTED) == 0 && call_has_ended(c))
+        (void)lru_put(t->over, &c->key, t->now, &fresh);
+}
+
 /* Takes a call that is in no slot any more out of the table. */
 static void forget(struct tracker *t, uint32_t number)
 {
     struct track_call *c = tracker_call(t, number);
+    remember(t, c);
     hand_out(t, number);
     cells_remove(&t->cells, key_hash(c->key), number + 1);
     c->messages = 0; /* nobody lives here */
@@ -226,6 +240,7 @@ void tracker_tick(struct tracker *t, int64_t now_us)
     if (t->stats.live == 0 || t->now - from >= WHEEL_SLOTS)
         from = t->stats.live == 0 ? t->now : t->now - WHEEL_SLOTS + 1;
     t->earliest = from;
+    (void)lru_expire(t->over, t->now, OVER_S);
     for (uint32_t second = from; second <= t->now; second++)
         turn(t, second);
     t->earliest = t->now + 1;
@@ -262,6 +277,10 @@ static bool begin(struct tracker *t, const struct track_event *e, uint32_t *ret_
 {
     if (!track_event_may_begin(e)) {
         t->stats.strays++;
+        return false;
+    }
+    if (lru_count(t->over) > 0 && !track_event_is_new(e) && lru_find(t->over, &e->call) != NULL) {
+        t->stats.late++;
         return false;
     }
     tracker_make_room(t);

@@ -132,8 +132,8 @@ static size_t make_payload(unsigned call, unsigned step, char *out, size_t room)
                   { "SIP/2.0 180 Ringing", "1 INVITE", false },
                   { "SIP/2.0 200 OK", "1 INVITE", false },
                   { "ACK sip:bob@example.org SIP/2.0", "1 ACK", true },
-                  { "BYE sip:bob@example.org SIP/2.0", "2 BYE", true },
-                  { "SIP/2.0 200 OK", "2 BYE", false } };
+                  { "BYE sip:bob@example.org SIP/2.0", "2 BYE", true } };
+    /* No answer to the BYE: it would come minutes later, when the call has been written out, and be no part of it. */
     if (step >= COUNT_OF(steps) || (call % 5 == 0 && step >= 3)) /* some are never answered */
         return 0;
     int n = snprintf(

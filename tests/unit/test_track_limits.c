@@ -244,6 +244,44 @@ static void test_load(void **state)
     tracker_free(copy);
 }
 
+/* What comes of a call behind its end is no other call; a new INVITE is, and what comes of one whose end was not seen.
+ */
+static void test_late(void **state)
+{
+    (void)state;
+    struct tally tally;
+    struct track_stats s;
+    struct tracker *t = make(100, &tally);
+    (void)answered_call(t, 1, 1000);
+    struct track_event bye = message("0 A>B BYE 2 m t=b;", 1, 1010), ok = message("0 B>A 200/BYE 2 m t=b;", 1, 1010);
+    (void)tracker_take(t, &bye, NULL, bye.ts);
+    (void)tracker_take(t, &ok, NULL, ok.ts);
+    tracker_tick(t, INT64_C(1100) * SCRIPT_SECOND);
+    assert_int_equal(tally.calls, 1);
+    bye.ts = INT64_C(1101) * SCRIPT_SECOND;
+    assert_int_equal(tracker_take(t, &bye, NULL, bye.ts), 0);
+    tracker_stats(t, &s);
+    assert_int_equal(s.late, 1);
+    assert_int_equal(s.live, 0);
+    assert_true(answered_call(t, 1, 1102) != 0); /* the Call-ID again */
+    assert_true(answered_call(t, 2, 1200) != 0);
+    tracker_tick(t, INT64_C(44410) * SCRIPT_SECOND); /* both of silence, for twelve hours */
+    assert_int_equal(tally.calls, 3);
+    bye = message("0 A>B BYE 2 m t=b;", 2, 44411);
+    assert_true(tracker_take(t, &bye, NULL, bye.ts) != 0);
+    tracker_free(t);
+    t = make(100, &tally);
+    (void)answered_call(t, 3, 1000);
+    bye = message("0 A>B BYE 2 m t=b;", 3, 1010);
+    (void)tracker_take(t, &bye, NULL, bye.ts);
+    tracker_tick(t, INT64_C(1200) * SCRIPT_SECOND);
+    assert_int_equal(tally.calls, 1);
+    tracker_tick(t, INT64_C(1900) * SCRIPT_SECOND);
+    bye.ts = INT64_C(1901) * SCRIPT_SECOND; /* too late for an echo */
+    assert_true(tracker_take(t, &bye, NULL, bye.ts) != 0);
+    tracker_free(t);
+}
+
 /* What is loaded into a smaller tracker is handed out; damaged octets leave it empty and say nothing of calls. */
 static void test_load_limits(void **state)
 {
@@ -285,6 +323,7 @@ int main(void)
         cmocka_unit_test(test_clocks),
         cmocka_unit_test(test_texts),
         cmocka_unit_test(test_options),
+        cmocka_unit_test(test_late),
         cmocka_unit_test(test_load),
         cmocka_unit_test(test_load_limits),
     };
