@@ -1,0 +1,117 @@
+"""The agent among others: sngrep and Kamailio take what it sends; SIPp's calls come to rest in `hepcat serve`, also over an
+outage of it."""
+
+import os
+import subprocess
+import time
+
+import lib
+import netns
+from test_kamailio import CAPTURE, Kamailio
+from test_sngrep import call
+
+# How long the server is away. The issue's 30 s are for a run by hand; nothing depends on the number.
+AWAY = float(os.environ.get("HEPCAT_AWAY", "3"))
+HEP, HTTP = 19060, 19080
+
+
+def pcap_of(case: lib.Case, messages: list[dict]) -> str:
+    """The messages as plain packets."""
+    done = lib.run("decode", "-f", "pcap", "-", stdin=lib.encode(messages))
+    if done.code != 0:
+        raise AssertionError(done)
+    return case.file("calls.pcap", done.out)
+
+
+class Sngrep(lib.Case):
+    def test_takes_calls(self) -> None:
+        lib.need("sngrep")
+        messages = call(1, "10.1.1.1", "10.1.1.2") + call(2, "192.0.2.1", "198.51.100.200")
+        out, port = self.tmp / "out.pcap", lib.free_port()
+        with lib.Process("sngrep", "-N", "-q", "-L", f"udp:127.0.0.1:{port}", "-O", str(out)) as sngrep:
+            lib.wait_for(lambda: lib.udp_bound(port) or sngrep.proc.poll() is not None, "sngrep's port")
+            done = lib.run("agent", "--read", pcap_of(self, messages), "--to", f"udp://127.0.0.1:{port}")
+            self.assertEqual(done.code, 0, done)
+            want = 24 + sum(58 + len(m["payload"]) for m in messages)
+            lib.wait_for(lambda: out.exists() and out.stat().st_size >= want, f"{want} octets of pcap")
+            sngrep.stop()
+        got = lib.decode(lib.run("encode", str(out)).out)
+        self.assertEqual([m["payload"] for m in got], [m["payload"] for m in messages])
+
+
+class Capture(lib.Case):
+    def test_kamailio_takes_messages(self) -> None:
+        lib.need("kamailio")
+        kam = self.stack.enter_context(Kamailio(self.tmp, CAPTURE, hook=0))
+        messages = [lib.message(n, srcIp=f"10.9.8.{n}", srcPort=5000 + n) for n in range(1, 6)]
+        done = lib.run("agent", "--read", pcap_of(self, messages), "--to", f"udp://127.0.0.1:{kam.port}", "--id", "77")
+        self.assertEqual(done.code, 0, done)
+        for message in messages:
+            info = message["rcinfo"]
+            number = message["payload"].split("Call-ID: ")[1].split("\r\n")[0]
+            got = kam.wait_error_line(f" {number} ").split("E2E ")[1].split()
+            self.assertEqual(got[:4], ["request", "OPTIONS", info["srcIp"], str(info["srcPort"])])
+            self.assertEqual(got[4:], ["udp", number, str(len(message["payload"]))])
+
+
+class Serve(lib.Case):
+    """SIPp -> network -> agent -> HEP by TCP -> hepcat serve, all in a namespace."""
+
+    def setUp(self) -> None:
+        lib.need("sipp")
+        super().setUp()
+        self.ns = self.stack.enter_context(netns.Namespace())
+        self.data = str(self.tmp / "data")
+
+    def serve(self) -> lib.Process:
+        p = self.stack.enter_context(self.ns.process(
+            lib.hepcat(), "serve", "--data", self.data, "--listen", f"tcp://127.0.0.1:{HEP}", "--http",
+            f"127.0.0.1:{HTTP}"))
+        p.wait_error_line(" ready ")
+        return p
+
+    def search(self, *args: str) -> str:
+        done = subprocess.run(self.ns.argv(lib.hepcat(), "search", "--server", f"http://127.0.0.1:{HTTP}", *args),
+                              capture_output=True, text=True, timeout=lib.TIMEOUT, check=False)
+        self.assertEqual(done.returncode, 0, done)
+        return done.stdout
+
+    def count(self, *args: str) -> int:
+        return int(self.search("--count", *args))
+
+    def calls(self, number: int, rate: int) -> None:
+        self.ns.run("sipp", "127.0.0.1:5070", "-sn", "uac", "-i", "127.0.0.1", "-p", "5080", "-r", str(rate), "-m",
+                    str(number), "-nostdin", "-d", "10", "-timeout", "60", "-timeout_error")
+
+    def test_outage(self) -> None:
+        """The server is away for a while in the middle of calls: nothing is missing afterwards."""
+        server = self.serve()
+        with self.ns.process("sipp", "-sn", "uas", "-i", "127.0.0.1", "-p", "5070", "-nostdin"):
+            lib.wait_for(lambda: "5070" in subprocess.run(self.ns.argv("ss", "-lun"), capture_output=True, text=True,
+                                                          check=False).stdout, "the port of SIPp")
+            agent = self.stack.enter_context(self.ns.process(
+                lib.hepcat(), "agent", "-i", "lo", "--to", f"tcp://127.0.0.1:{HEP}", "--spool", str(self.tmp / "spool"),
+                "--account", "1s"))
+            agent.wait_error_line("capturing")
+            agent.wait_error_line("collector takes frames")
+            self.calls(50, 100)
+            lib.wait_for(lambda: self.count("method:INVITE", "-q") > 0, "the first calls")
+            self.assertEqual(server.stop(), 0)
+            away = time.monotonic()
+            self.calls(100, 50)
+            time.sleep(max(0.0, AWAY - (time.monotonic() - away)))
+            agent.wait_error_line("collector cannot be reached")
+            self.serve()
+            self.calls(50, 100)
+            # INVITE, 180, 200, ACK, BYE, 200 of each
+            lib.wait_for(lambda: self.count("type:sip", "-q") >= 200 * 6, "all messages")
+            self.assertEqual(agent.stop(), 0)
+        self.assertEqual(self.count("type:sip", "-q"), 200 * 6)
+        self.assertEqual(self.count("status:180", "-q"), 200)
+        account = self.search("type:log", "--payload", "-q", "-n", "1000")
+        self.assertIn("capture_account", account)
+        self.assertIn("none dropped", account)
+
+
+if __name__ == "__main__":
+    lib.main()
