@@ -32,6 +32,10 @@ void agent_outputs_options(const struct conf *c, struct outputs_options *ret);
 /* 0, or -1 with a text: a port is none. */
 int agent_devices(const struct conf *c, struct taps_devices *ret, struct errmsg *err);
 
+/* Filters, methods, ports and the section as a whole: what can be told without a device or a collector. -1 with a text.
+ */
+int agent_check(const struct conf *c, struct errmsg *err);
+
 /* ------------------------------------------------------------------------------------------------ agent_live.c */
 
 /* Captures until SIGINT or SIGTERM; SIGHUP reads the configuration anew. The exit status. */

@@ -93,3 +93,16 @@ int agent_devices(const struct conf *c, struct taps_devices *ret, struct errmsg 
             return -1;
     return 0;
 }
+
+int agent_check(const struct conf *c, struct errmsg *err)
+{
+    struct pipeline_options p = { .frame = NULL };
+    struct pipeline *pipeline;
+    struct taps_devices devices;
+    struct kernel_filter filter;
+    agent_pipeline_settings(c, &p.settings);
+    if (pipeline_new(&pipeline, &p, err) != 0)
+        return -1;
+    pipeline_free(pipeline);
+    return agent_devices(c, &devices, err) != 0 ? -1 : taps_filter(&devices, false, &filter, err);
+}

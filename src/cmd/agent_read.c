@@ -12,12 +12,17 @@
 #include "cmd/cmd.h"
 
 #define FLUSH_PACKETS 4096
+#define ETHERNET      1 /* link type */
 
 struct reading {
     const struct agent_read *r;
     struct pipeline *pipeline;
     struct feed feed;
-    bool bad; /* an input could not be read to its end */
+    /* To explain: what the kernel would do with the packet, if it came from a device. */
+    struct kernel_filter *filter;
+    bool would_pass, has_verdict;
+    uint64_t unseen; /* packets that it would not pass though a message came of them */
+    bool bad;        /* an input could not be read to its end */
     /* Pace. */
     bool started;
     int64_t first_us; /* capture time of the first packet */
@@ -39,13 +44,15 @@ static bool stopped(const struct reading *x)
 static void on_frame(void *arg, const struct pipeline_frame *frame)
 {
     struct reading *x = arg;
+    x->unseen += x->has_verdict && !x->would_pass;
     feed_frame(&x->feed, frame->octets, frame->call_id);
 }
 
 static void on_line(void *arg, uint64_t packet, const char *line)
 {
-    (void)arg;
-    printf("%llu %s\n", (unsigned long long)packet, line);
+    const struct reading *x = arg;
+    const char *verdict = x->has_verdict && !x->would_pass ? " (the kernel's filter would not pass it)" : "";
+    printf("%llu %s%s\n", (unsigned long long)packet, line, verdict);
 }
 
 static void flush(void *arg)
@@ -83,6 +90,8 @@ static void take(struct reading *x, struct pcap_in *pcap, const char *name)
     int rc = 0;
     for (uint64_t n = 1; !stopped(x) && (rc = pcap_in_next(pcap, &p)) == 1; n++) {
         wait_turn(x, &p);
+        x->has_verdict = x->filter != NULL && p.linktype == ETHERNET;
+        x->would_pass = x->has_verdict && kernel_filter_run(x->filter, p.data.ptr, p.data.len, p.wire_len);
         pipeline_packet(x->pipeline, &p, 0);
         if (n % FLUSH_PACKETS == 0)
             feed_flush(&x->feed);
@@ -160,6 +169,9 @@ static int run(struct reading *x, const struct files *files, struct outputs *out
     agent_report_account(x->r->report, &account);
     for (size_t i = 0; pipeline_rule(x->pipeline, i, &rule, &taken); i++)
         agent_report_rule(x->r->report, rule, taken);
+    if (x->unseen > 0)
+        report_note(x->r->report, "%12llu  messages of packets that the kernel's filter would not pass",
+                    (unsigned long long)x->unseen);
     if (outputs != NULL)
         lost = report_outputs(x, outputs);
     report_end(x->r->report);
@@ -167,8 +179,19 @@ static int run(struct reading *x, const struct files *files, struct outputs *out
     return x->bad || lost || unknown || account.unencodable > 0 ? EXIT_BAD_INPUT : EXIT_OK;
 }
 
+/* The filter of a live capture with this configuration. */
+static int make_filter(struct reading *x, struct kernel_filter *filter, struct errmsg *err)
+{
+    struct taps_devices devices;
+    if (agent_devices(x->r->conf, &devices, err) != 0)
+        return -1;
+    x->filter = filter;
+    return taps_filter(&devices, false, filter, err);
+}
+
 int agent_read(const struct agent_read *r)
 {
+    struct kernel_filter filter;
     struct reading x = { .r = r };
     struct files files = { 0 };
     struct outputs *outputs = NULL;
@@ -184,6 +207,8 @@ int agent_read(const struct agent_read *r)
     o.lane.arg = r->report;
     for (size_t i = 0; i < r->files->count && rc == 0; i++)
         rc = files_add(&files, r->files->items[i], &err);
+    if (rc == 0 && r->explain)
+        rc = make_filter(&x, &filter, &err);
     if (rc == 0)
         rc = pipeline_new(&x.pipeline, &p, &err);
     if (rc == 0 && !r->explain)

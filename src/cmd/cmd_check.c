@@ -1,5 +1,6 @@
 #include <stdio.h>
 
+#include "cmd/agent.h"
 #include "cmd/cmd.h"
 #include "cmd/conf_opt.h"
 #include "cmd/report.h"
@@ -67,6 +68,11 @@ static int check(const struct check_options *o)
     struct conf *c = NULL;
     int rc = conf_opt_load(&c, &o->conf, &errs) == 0 ? EXIT_OK : EXIT_BAD_INPUT;
     conf_opt_report(&o->conf, &errs);
+    struct errmsg err;
+    if (rc == EXIT_OK && agent_check(c, &err) != 0) {
+        fprintf(stderr, "agent: %s\n", err.text);
+        rc = EXIT_BAD_INPUT;
+    }
     if (rc == EXIT_OK && o->show)
         rc = print_values(c);
     conf_free(c);

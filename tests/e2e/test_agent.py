@@ -123,6 +123,23 @@ class Files(lib.Case):
         self.assertRegex(lines[0], r"^1 10\.1\.0\.1:5060 > 10\.1\.0\.2:5060 udp: SIP INVITE, \d+ octets: sent, \d+ octets")
         self.assertIn('left out by the rule "method NOTIFY"', lines[2])
 
+    def test_filter_on_a_capture(self) -> None:
+        """--explain says what the kernel's filter would not have passed."""
+        strange = lib.ethernet(lib.ip4(lib.udp(lib.sip(9, "INVITE").encode(), 7060, 7061), 17))
+        trace = self.file("ports.pcap", lib.pcap(self.packets + [strange]))
+        result = agent("--read", trace, "--explain")
+        marked = [line.split()[0] for line in result.out.decode().splitlines() if "would not pass" in line]
+        self.assertEqual(marked, ["5"])
+        self.assertEqual(account(result)["messages of packets that the kernel's filter would not pass"], 1)
+        self.assertNotIn(b"would not pass", agent("--read", trace, "--explain", "--ports", "5060,7060").out)
+
+    def test_check(self) -> None:
+        for text, wrong in (("filter: ['form:x']", "unknown field 'form'"), ("ports: [x]", "'x' is neither a port"),
+                            ("discard: ['A B']", "no method"), ("bpf: 'udp port'", "syntax error")):
+            result = lib.run("check", self.file("a.yaml", f"agent:\n  {text}\n"))
+            self.assertEqual(result.code, 1, result)
+            self.assertIn(wrong, result.err)
+
     def test_oversize(self) -> None:
         """A message of 90,000 octets over TCP: compressed if that is enough, else cut and marked; by UDP with TCP's help."""
         dice = random.Random(1)
