@@ -61,6 +61,9 @@ bool demo_likes_first(const struct demo_call *c);
 /* The SIP message of a step. */
 void demo_put_sip(struct text *t, const struct demo_call *c, const struct demo_step *s);
 
+/* Where the caller, or the called side, sends its media if a B2BUA relays them: a port of the proxy's address. */
+uint16_t demo_relay_port(const struct demo_call *c, bool of_caller);
+
 /* What the proxy writes into its log. */
 void demo_put_log(struct text *t, const struct demo_call *c);
 

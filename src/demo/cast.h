@@ -40,6 +40,7 @@ struct demo_cast {
 #define PROXY_PORT   5060
 #define PROXY_DOMAIN "example.org"
 #define PROXY_NAME   "kamailio (5.6.3 (x86_64/linux))"
+#define BRIDGE_NAME  "sbc 4.2"
 #define PROXY_NODE   "proxy1"
 #define PROXY_ID     2001
 

@@ -336,17 +336,28 @@ static void give_log(struct demo *d, const struct demo_call *c, const struct dem
     d->about.wire = (struct hep_slice){ NULL, 0 };
 }
 
+/* A report, or, of a relayed call, what the B2BUA reports to the caller. */
+static void set_media_ends(struct hep_msg *m, const struct demo_call *c, bool from_a)
+{
+    const struct demo_party *a = &c->cast.a, *b = demo_callee(c);
+    bool relayed = c->scenario->bridge == BRIDGE_NOTHING;
+    const struct hep_addr *far = relayed ? &c->cast.proxy : &b->media;
+    uint16_t port = relayed ? demo_relay_port(c, true) : b->media_port;
+    if (from_a)
+        set_ends(m, &a->media, a->media_port + 1, far, port + 1);
+    else
+        set_ends(m, far, port + 1, &a->media, a->media_port + 1);
+}
+
 /* The sides report in turn. */
 static void give_rtcp(struct demo *d, struct demo_call *c, struct hep_msg *m)
 {
     bool from_a = c->reports % 2 == 0;
-    const struct demo_party *a = &c->cast.a, *b = demo_callee(c);
-    const struct demo_party *src = from_a ? a : b, *dst = from_a ? b : a;
     size_t len = demo_rtcp(c, d->now, from_a, d->rtcp);
     buf_reset(&d->json);
     (void)rtcp_json(&d->json, d->rtcp, len);
     begin_message(d, m, HEP_TYPE_RTCP);
-    set_ends(m, &src->media, src->media_port + 1, &dst->media, dst->media_port + 1);
+    set_media_ends(m, c, from_a);
     correlate(d, m, c);
     (void)hep_set_octets(m, HEP_CHUNK_PAYLOAD, d->json.ptr, d->json.len);
     d->about.wire = (struct hep_slice){ d->rtcp, len };

@@ -13,7 +13,13 @@ enum {
     LABEL_SESSION = 5,
     LABEL_ICID = 7,
     LABEL_CODEC = 8,
+    LABEL_FAR_CALL_ID = 9,
+    LABEL_FAR_TAG_A = 10,
+    LABEL_FAR_SESSION = 11,
+    LABEL_SESSION_ID = 13,
+    LABEL_MEDIA_PORT = 15,
     LABEL_TAG_B = 32,
+    LABEL_FAR_TAG_B = 96,
     LABEL_BRANCH = 256
 };
 
@@ -25,6 +31,8 @@ struct view {
     bool far;        /* on the leg between proxy and called side */
     bool from_b;     /* the called side began this transaction */
     bool hop_by_hop; /* ends at the next hop: CANCEL, ACK of a failure (RFC 3261 sections 9.1, 16.7) */
+    bool bridged;    /* by a B2BUA: both legs are calls of their own, */
+    bool by_bridge;  /* and this comes from it */
     const struct demo_party *uac, *uas;
 };
 
@@ -33,6 +41,8 @@ static struct view view_of(const struct demo_call *c, const struct demo_step *s)
     struct view v = { .c = c, .s = s, .response = s->status != 0, .far = demo_is_far(s->hop) };
     const struct demo_party *far = s->hop >= HOP_P_C ? &c->cast.c : s->hop >= HOP_P_B ? &c->cast.b : demo_callee(c);
     v.from_b = s->txn >= TXN_CALLEE;
+    v.bridged = c->scenario->bridge != BRIDGE_NONE;
+    v.by_bridge = v.bridged && !demo_to_proxy((enum demo_hop)s->hop);
     v.hop_by_hop = s->what == WHAT_CANCEL || (s->what == WHAT_ACK && !(s->flags & H_DIALOG));
     v.uac = v.from_b ? far : &c->cast.a;
     v.uas = v.from_b ? &c->cast.a : far;
@@ -87,6 +97,16 @@ static void put_number(struct text *t, const struct demo_party *p)
     text_add(t, "%s%u", p->prefix, (unsigned)p->extension);
 }
 
+/* <sip:number@proxy>: where a B2BUA is reached for a party. */
+static void put_bridge_uri(struct text *t, const struct view *v, const struct demo_party *p)
+{
+    text_add(t, "sip:");
+    put_number(t, p);
+    text_add(t, "@");
+    demo_put_host(t, &v->c->cast.proxy);
+    text_add(t, ":%u", PROXY_PORT);
+}
+
 /* <sip:number@host:port>: where a party is reached itself. */
 static void put_contact_uri(struct text *t, const struct demo_party *p)
 {
@@ -110,6 +130,8 @@ static void put_request_uri(struct text *t, const struct view *v)
         text_add(t, "sip:%s", PROXY_DOMAIN);
     else if (v->s->what == WHAT_OPTIONS)
         text_add(t, "sip:ping@%s", PROXY_DOMAIN);
+    else if (v->bridged && !v->by_bridge && (v->s->flags & H_DIALOG))
+        put_bridge_uri(t, v, v->uas);
     else if ((v->s->flags & (H_DIALOG | H_NEW_TARGET)) || v->far)
         put_contact_uri(t, v->uas);
     else
@@ -162,7 +184,7 @@ static void put_vias(struct text *t, const struct view *v)
     bool second_hop = v->far != v->from_b;
     if (second_hop)
         put_proxy_via(t, v);
-    if (!second_hop || !v->hop_by_hop)
+    if (!second_hop || !(v->hop_by_hop || v->bridged))
         put_party_via(t, v, second_hop || v->response);
 }
 
@@ -179,7 +201,7 @@ static void put_routes(struct text *t, const struct view *v)
         name = "Record-Route";
     else if ((v->s->flags & H_DIALOG) && !v->response && !second_hop)
         name = "Route";
-    if (name == NULL)
+    if (name == NULL || v->bridged)
         return;
     text_add(t, "%s: <sip:", name);
     demo_put_host(t, &v->c->cast.proxy);
@@ -188,10 +210,15 @@ static void put_routes(struct text *t, const struct view *v)
 
 /* ------------------------------------------------------------------------------------------------ dialog headers */
 
-/* Tag of the calling or the called side; each answer that begins a dialog, and each that refuses, has its own. */
-static void put_tag(struct text *t, const struct demo_call *c, bool callee)
+/* Tag of the calling or the called side, in each leg of a B2BUA; each answer that begins a dialog, and each that
+ * refuses, has its own. */
+static void put_tag(struct text *t, const struct view *v, bool callee)
 {
-    unsigned label = callee ? LABEL_TAG_B + c->dialog_txn * 2u + c->target : LABEL_TAG_A;
+    const struct demo_call *c = v->c;
+    bool far = v->bridged && v->far;
+    unsigned label = callee ? (far ? LABEL_FAR_TAG_B : LABEL_TAG_B) + c->dialog_txn * 2u + c->target
+                     : far  ? LABEL_FAR_TAG_A
+                            : LABEL_TAG_A;
     text_add(t, ";tag=%08x", (unsigned)demo_label(c, label));
 }
 
@@ -213,12 +240,12 @@ static void put_from_to(struct text *t, const struct view *v)
     text_add(t, "<");
     put_public_uri(t, v->from_b ? callee : caller, v->from_b || own ? PROXY_DOMAIN : caller->domain);
     text_add(t, ">");
-    put_tag(t, v->c, v->from_b);
+    put_tag(t, v, v->from_b);
     text_add(t, "\r\nTo: <");
     put_public_uri(t, v->from_b ? caller : callee, v->from_b ? caller->domain : PROXY_DOMAIN);
     text_add(t, ">");
     if (tagged)
-        put_tag(t, v->c, !v->from_b);
+        put_tag(t, v, !v->from_b);
     text_add(t, "\r\n");
 }
 
@@ -229,11 +256,22 @@ void demo_put_call_id(struct text *t, const struct demo_call *c)
     demo_put_address(t, &c->cast.a.addr);
 }
 
+static void put_far_call_id(struct text *t, const struct demo_call *c)
+{
+    uint64_t id = demo_label(c, LABEL_FAR_CALL_ID);
+    text_add(t, "%08x-%08x-%u@", (unsigned)(id >> 32), (unsigned)id, (unsigned)c->number);
+    demo_put_address(t, &c->cast.proxy);
+}
+
 static void put_call_id(struct text *t, const struct view *v)
 {
-    unsigned first = v->from_b ? 100 : 1 + (unsigned)(v->c->secret >> 20 & 0xfff);
+    bool far = v->bridged && v->far;
+    unsigned first = v->from_b ? (far ? 700 : 100) : 1 + (unsigned)(v->c->secret >> (far ? 40 : 20) & 0xfff);
     text_add(t, "Call-ID: ");
-    demo_put_call_id(t, v->c);
+    if (far)
+        put_far_call_id(t, v->c);
+    else
+        demo_put_call_id(t, v->c);
     text_add(t, "\r\nCSeq: %u %s\r\n", first + v->s->txn % TXN_CALLEE, methods[v->s->what]);
 }
 
@@ -246,7 +284,10 @@ static void put_contact(struct text *t, const struct view *v)
     if (!moved && !bindings && (!target || v->s->status == 100 || v->s->status >= 300))
         return;
     text_add(t, "Contact: <");
-    put_contact_uri(t, moved ? &v->c->cast.c : v->response && !bindings ? v->uas : v->uac);
+    if (v->by_bridge)
+        put_bridge_uri(t, v, v->response ? v->uas : v->uac);
+    else
+        put_contact_uri(t, moved ? &v->c->cast.c : v->response && !bindings ? v->uas : v->uac);
     text_add(t, v->response && bindings ? ">;expires=60\r\n" : ">\r\n");
 }
 
@@ -332,12 +373,34 @@ static void put_marked(struct text *t, const struct view *v)
 /* The proxy vouches for the caller towards the other side (RFC 3325) and names the call for charging (RFC 7315). */
 static void put_asserted(struct text *t, const struct view *v)
 {
-    if (!v->far || v->response || v->s->what != WHAT_INVITE || (v->s->flags & H_DIALOG))
+    if (!v->far || v->response || v->s->what != WHAT_INVITE || (v->s->flags & H_DIALOG) || v->bridged)
         return;
     text_add(t, "P-Asserted-Identity: <sip:");
     put_number(t, &v->c->cast.a);
     text_add(t, "@%s>\r\nP-Charging-Vector: icid-value=%08x.%08x;orig-ioi=%s\r\n", PROXY_DOMAIN,
              (unsigned)demo_label(v->c, LABEL_ICID), (unsigned)v->c->number, PROXY_DOMAIN);
+}
+
+/* What a B2BUA passes on of the first leg. */
+static void put_bridge(struct text *t, const struct view *v)
+{
+    enum demo_bridge bridge = v->c->scenario->bridge;
+    bool first = v->s->what == WHAT_INVITE && !v->response && !(v->s->flags & H_DIALOG);
+    uint64_t a = demo_label(v->c, LABEL_SESSION_ID), b = demo_label(v->c, LABEL_SESSION_ID + 1);
+    if (bridge == BRIDGE_X_CALL_ID && v->far && first) {
+        text_add(t, "X-Call-ID: ");
+        demo_put_call_id(t, v->c);
+        text_add(t, "\r\n");
+    }
+    if (bridge != BRIDGE_SESSION_ID)
+        return;
+    bool by_a = v->response == v->from_b; /* RFC 7989: the sender's half comes first; nil as long as it is not known */
+    uint64_t ours = by_a ? a : b, theirs = by_a ? b : a;
+    bool known = !first;
+    text_add(t, "Session-ID: %08x%08x%08x%08x;remote=", (unsigned)(ours >> 32), (unsigned)ours, (unsigned)~ours,
+             (unsigned)(ours >> 16));
+    text_add(t, "%08x%08x%08x%08x\r\n", known ? (unsigned)(theirs >> 32) : 0u, known ? (unsigned)theirs : 0u,
+             known ? (unsigned)~theirs : 0u, known ? (unsigned)(theirs >> 16) : 0u);
 }
 
 static void put_program(struct text *t, const struct view *v)
@@ -346,7 +409,10 @@ static void put_program(struct text *t, const struct view *v)
     bool proxy = v->response ? v->s->status == 100 && !v->far : v->hop_by_hop && v->far;
     bool local = v->s->status == 407 || v->s->status == 401 || v->s->status == 408 ||
                  (v->response && (v->s->what == WHAT_REGISTER || v->s->what == WHAT_OPTIONS));
-    const char *name = proxy || local ? PROXY_NAME : v->response ? v->uas->agent->name : v->uac->agent->name;
+    const char *name = v->by_bridge     ? BRIDGE_NAME
+                       : proxy || local ? PROXY_NAME
+                       : v->response    ? v->uas->agent->name
+                                        : v->uac->agent->name;
     text_add(t, v->response ? "Server: %s\r\n" : "User-Agent: %s\r\n", name);
     if (makes_dialog(v) || (v->s->what == WHAT_OPTIONS && v->response))
         text_add(t, "Allow: INVITE, ACK, CANCEL, BYE, OPTIONS, UPDATE, INFO, NOTIFY, MESSAGE\r\n"
@@ -392,17 +458,26 @@ static void put_codecs(struct text *t, const struct view *v, bool answer)
         text_add(t, "8 101\r\na=rtpmap:8 PCMA/8000\r\n");
 }
 
+/* The answer is for the caller, the offer for the called side. */
+uint16_t demo_relay_port(const struct demo_call *c, bool of_caller)
+{
+    return (uint16_t)(10000 + demo_label(c, LABEL_MEDIA_PORT + of_caller) % 20000 * 2);
+}
+
 static void put_sdp(struct text *t, const struct view *v)
 {
     bool answer = sdps[v->s->body].answer;
     const struct demo_party *p = answer ? v->uas : v->uac;
-    const char *family = p->media.len == 16 ? "IP6" : "IP4";
-    unsigned session = (unsigned)demo_label(v->c, LABEL_SESSION + answer) >> 4;
+    bool relayed = v->by_bridge && v->c->scenario->bridge == BRIDGE_NOTHING;
+    const struct hep_addr *media = relayed ? &v->c->cast.proxy : &p->media;
+    unsigned port = relayed ? demo_relay_port(v->c, answer) : p->media_port;
+    const char *family = media->len == 16 ? "IP6" : "IP4";
+    unsigned session = (unsigned)demo_label(v->c, (relayed ? 0u + LABEL_FAR_SESSION : LABEL_SESSION) + answer) >> 4;
     text_add(t, "v=0\r\no=- %u %u IN %s ", session, session + sdps[v->s->body].version, family);
-    demo_put_address(t, &p->media);
+    demo_put_address(t, media);
     text_add(t, "\r\ns=%s\r\nc=IN %s ", p->given != NULL ? "call" : "-", family);
-    demo_put_address(t, &p->media);
-    text_add(t, "\r\nt=0 0\r\nm=audio %u RTP/AVP ", (unsigned)p->media_port);
+    demo_put_address(t, media);
+    text_add(t, "\r\nt=0 0\r\nm=audio %u RTP/AVP ", port);
     put_codecs(t, v, answer);
     text_add(t, "a=rtpmap:101 telephone-event/8000\r\na=fmtp:101 0-16\r\na=ptime:20\r\na=%s\r\n",
              sdps[v->s->body].direction);
@@ -454,12 +529,13 @@ void demo_put_sip(struct text *t, const struct demo_call *c, const struct demo_s
     put_vias(t, &v);
     put_routes(t, &v);
     if (!v.response)
-        text_add(t, "Max-Forwards: %u\r\n", v.far != v.from_b && !v.hop_by_hop ? 69u : 70u);
+        text_add(t, "Max-Forwards: %u\r\n", v.far != v.from_b && !v.hop_by_hop && !v.bridged ? 69u : 70u);
     put_from_to(t, &v);
     put_call_id(t, &v);
     put_contact(t, &v);
     put_marked(t, &v);
     put_asserted(t, &v);
+    put_bridge(t, &v);
     put_program(t, &v);
     if (type != NULL)
         text_add(t, "Content-Type: %s\r\n", type);

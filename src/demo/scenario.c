@@ -156,12 +156,13 @@ static const struct demo_step malformed[] = {
     REQ(NET, A_P, INVITE, 1, 0, OFFER), REQ(T1, A_P, INVITE, 1, 0, OFFER), REQ(T2, A_P, INVITE, 1, 0, OFFER),
 };
 
-#define SCENARIO(name, table, weight, subscriber, about) \
-    { name, about, weight, subscriber, false, sizeof(table) / sizeof((table)[0]), table }
+#define SCENARIO(name, table, weight, subscriber, about) B2BUA(name, table, weight, subscriber, NONE, about)
+#define B2BUA(name, table, weight, subscriber, bridge, about) \
+    { name, about, weight, subscriber, false, BRIDGE_##bridge, sizeof(table) / sizeof((table)[0]), table }
 
 /* The weights add up to 1000. */
 const struct demo_scenario demo_all[] = {
-    SCENARIO("answered", answered, 265, false, "answered, the caller hangs up"),
+    SCENARIO("answered", answered, 225, false, "answered, the caller hangs up"),
     SCENARIO("callee-bye", callee_bye, 140, false, "answered, the called side hangs up"),
     SCENARIO("early-media", early_media, 70, false, "183 with SDP, then answered"),
     SCENARIO("auth", auth, 90, true, "407, then the call with credentials"),
@@ -181,7 +182,10 @@ const struct demo_scenario demo_all[] = {
     SCENARIO("message", message, 10, true, "MESSAGE"),
     SCENARIO("subscribe", subscribe, 10, true, "SUBSCRIBE and two NOTIFY"),
     SCENARIO("redirect", redirect, 7, false, "302, then the new target"),
-    { "malformed", "an INVITE that is not SIP any more", 3, false, true, sizeof(malformed) / sizeof(malformed[0]), malformed },
+    B2BUA("b2bua", answered, 20, false, X_CALL_ID, "a B2BUA: another Call-ID, the first one in X-Call-ID"),
+    B2BUA("b2bua-session", callee_bye, 10, false, SESSION_ID, "a B2BUA: another Call-ID, the same Session-ID"),
+    B2BUA("b2bua-silent", answered, 10, false, NOTHING, "a B2BUA that passes on nothing but the numbers"),
+    { "malformed", "an INVITE that is not SIP any more", 3, false, true, BRIDGE_NONE, sizeof(malformed) / sizeof(malformed[0]), malformed },
 };
 /* clang-format on */
 

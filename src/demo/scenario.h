@@ -84,12 +84,21 @@ struct demo_step {
 
 #define STEPS_MAX 48
 
+/* What the proxy is: a B2BUA makes a call of its own to the called side, and passes on this of the first one. */
+enum demo_bridge {
+    BRIDGE_NONE,       /* it is a proxy */
+    BRIDGE_X_CALL_ID,  /* the Call-ID in a header, and the SDP */
+    BRIDGE_SESSION_ID, /* Session-ID (RFC 7989), and the SDP */
+    BRIDGE_NOTHING     /* but the numbers: media go through it, too */
+};
+
 struct demo_scenario {
     const char *name;
     const char *about;
     uint32_t weight;
     bool from_subscriber; /* A is a subscriber, never a carrier */
     bool malformed;
+    enum demo_bridge bridge;
     uint8_t count;
     const struct demo_step *steps;
 };

@@ -465,13 +465,14 @@ static void test_each_scenario(void **state)
         unsigned sip;
         uint16_t last; /* status; 0: a request */
     } rows[] = {
-        { "answered", 14, 200 },   { "callee-bye", 14, 200 }, { "early-media", 14, 200 },
-        { "auth", 17, 200 },       { "register", 6, 200 },    { "unregister", 4, 200 },
-        { "busy", 8, 0 },          { "cancel", 14, 0 },       { "no-answer", 10, 0 },
-        { "timeout", 12, 0 },      { "not-found", 8, 0 },     { "failover", 18, 200 },
-        { "hold", 28, 200 },       { "long-ring", 14, 200 },  { "session-timer", 18, 200 },
-        { "retransmit", 17, 200 }, { "options", 2, 200 },     { "message", 4, 200 },
-        { "subscribe", 12, 200 },  { "redirect", 22, 200 },   { "malformed", 3, 0 },
+        { "answered", 14, 200 },   { "callee-bye", 14, 200 },    { "early-media", 14, 200 },
+        { "auth", 17, 200 },       { "register", 6, 200 },       { "unregister", 4, 200 },
+        { "busy", 8, 0 },          { "cancel", 14, 0 },          { "no-answer", 10, 0 },
+        { "timeout", 12, 0 },      { "not-found", 8, 0 },        { "failover", 18, 200 },
+        { "hold", 28, 200 },       { "long-ring", 14, 200 },     { "session-timer", 18, 200 },
+        { "retransmit", 17, 200 }, { "options", 2, 200 },        { "message", 4, 200 },
+        { "subscribe", 12, 200 },  { "redirect", 22, 200 },      { "malformed", 3, 0 },
+        { "b2bua", 14, 200 },      { "b2bua-session", 14, 200 }, { "b2bua-silent", 14, 200 },
     };
     assert_int_equal(sizeof(rows) / sizeof(rows[0]), demo_scenarios());
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {

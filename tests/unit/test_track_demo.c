@@ -78,6 +78,8 @@ static void run(struct tracker *t, const struct frames *f)
 
 static const struct row {
     const char *scenario, *want; /* without times; NULL: no calls */
+    enum track_key by;           /* of a B2BUA, which makes two calls of each: what joins them */
+    bool probable;               /* ... or that they are likely to be legs of one */
 } rows[] = {
     { "answered", "completed 1 s=200 q=16 n=14" },
     { "callee-bye", "completed 2 s=200 q=16 n=14" },
@@ -100,19 +102,31 @@ static const struct row {
     { "subscribe", NULL },
     { "redirect", "completed 1 s=200 q=16 n=22 redirected forwarded" },
     { "malformed", "" },
+    { "b2bua", "completed 1 s=200 q=16 n=7", TRACK_KEY_HEADER, false },
+    { "b2bua-session", "completed 2 s=200 q=16 n=7", TRACK_KEY_SESSION_ID, false },
+    { "b2bua-silent", "completed 1 s=200 q=16 n=7", TRACK_KEY_NONE, true },
 };
 
+static unsigned legs_of(const struct row *r)
+{
+    return r->by != TRACK_KEY_NONE || r->probable ? 2 : 1;
+}
+
 struct seen {
-    const char *want;
+    const struct row *row;
     unsigned calls;
 };
 
-static void check_words(const struct call_record *r)
+static void check_words(const struct row *row, const struct call_record *r)
 {
     assert_true(r->texts.of[TRACK_TEXT_CALL_ID].len > 0 && r->texts.of[TRACK_TEXT_FROM_USER].len > 0);
     assert_true(r->texts.of[TRACK_TEXT_TO_USER].len > 0 && r->texts.of[TRACK_TEXT_FROM_HOST].len > 0);
     assert_true(r->caller_agent.len > 0 && r->offer.len > 0 && r->src.ip.len > 0 && r->dst.ip.len > 0);
-    assert_true(r->caller_media.ip.len > 0 && r->caller_media.port > 0 && r->hops == 2 && r->transports != 0);
+    assert_true(r->caller_media.ip.len > 0 && r->caller_media.port > 0 && r->hops + legs_of(row) == 3 &&
+                r->transports != 0);
+    assert_int_equal(r->by.kind, row->by);
+    assert_int_equal(r->legs, row->by != TRACK_KEY_NONE ? 2 : 1);
+    assert_true(!row->probable || (r->probable != 0 && r->probable_score >= 60));
     assert_true(r->over && !r->evicted && r->uid != 0 && r->first_seq != 0);
     if (r->state != TRACK_COMPLETED)
         return;
@@ -126,7 +140,7 @@ static void check_call(void *arg, const struct call_record *r)
     struct seen *s = arg;
     struct script_out o = { .calls = 0 };
     s->calls++;
-    if (s->want[0] == '\0')
+    if (s->row->want[0] == '\0')
         return;
     script_flag(&o, track_state_name(r->state), true);
     strcat(o.text, r->hangup == TRACK_CALLER ? " 1" : r->hangup == TRACK_CALLEE ? " 2" : " 0");
@@ -147,8 +161,8 @@ static void check_call(void *arg, const struct call_record *r)
     script_flag(&o, "early-media", r->early_media);
     script_flag(&o, "redirected", r->redirected);
     script_flag(&o, "forwarded", r->forwarded);
-    assert_string_equal(o.text + 1, s->want);
-    check_words(r);
+    assert_string_equal(o.text + 1, s->row->want);
+    check_words(s->row, r);
 }
 
 static void test_each_scenario(void **state)
@@ -156,7 +170,7 @@ static void test_each_scenario(void **state)
     (void)state;
     assert_int_equal(COUNT_OF(rows), demo_scenarios());
     for (size_t i = 0; i < COUNT_OF(rows); i++) {
-        struct seen seen = { rows[i].want, 0 };
+        struct seen seen = { &rows[i], 0 };
         const struct track_options o = { .on_call = check_call, .arg = &seen };
         struct tracker *t = tracker_new(&o);
         struct frames f;
@@ -164,7 +178,7 @@ static void test_each_scenario(void **state)
         make_frames(&f, rows[i].scenario, 30);
         run(t, &f);
         if (rows[i].want == NULL || rows[i].want[0] != '\0')
-            assert_int_equal(seen.calls, rows[i].want == NULL ? 0 : 30);
+            assert_int_equal(seen.calls, rows[i].want == NULL ? 0 : 30 * legs_of(&rows[i]));
         free_frames(&f);
         tracker_free(t);
     }
