@@ -147,15 +147,9 @@ void quality_sdp(struct quality *q, const struct track_event *e)
 
 /* ------------------------------------------------------------------------------------------------ finding */
 
-static void nothing(void *arg, const struct call_record *call)
-{
-    (void)arg;
-    (void)call;
-}
-
 static bool lives(const struct quality *q, uint64_t call)
 {
-    return call != 0 && tracker_show(q->o.tracker, call, nothing, NULL);
+    return call != 0 && tracker_has(q->o.tracker, call);
 }
 
 static bool find_in(const struct quality *q, const struct lru *table, const void *key, uint64_t *ret_call)

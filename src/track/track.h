@@ -211,6 +211,9 @@ void tracker_each(const struct tracker *t, track_call_fn *fn, void *arg);
 uint32_t tracker_places(const struct tracker *t);
 bool tracker_show_place(const struct tracker *t, uint32_t place, track_call_fn *fn, void *arg);
 
+/* Is there a live call with this key? */
+bool tracker_has(const struct tracker *t, uint64_t key);
+
 /* Shows the live call with this key (track_event.call). False if there is none. */
 bool tracker_show(const struct tracker *t, uint64_t key, track_call_fn *fn, void *arg);
 

@@ -398,6 +398,12 @@ void tracker_each(const struct tracker *t, track_call_fn *fn, void *arg)
         (void)tracker_show_place(t, i, fn, arg);
 }
 
+bool tracker_has(const struct tracker *t, uint64_t key)
+{
+    uint32_t number;
+    return tracker_find(t, key, &number);
+}
+
 bool tracker_show(const struct tracker *t, uint64_t key, track_call_fn *fn, void *arg)
 {
     uint32_t number;
