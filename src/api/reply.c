@@ -91,8 +91,8 @@ static void add_security(struct MHD_Response *response, bool html)
 {
     add(response, "X-Content-Type-Options", "nosniff");
     add(response, "Content-Security-Policy",
-        html ? "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; frame-ancestors 'none'; "
-               "base-uri 'none'; form-action 'self'"
+        html ? "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob:; connect-src 'self'; "
+               "frame-ancestors 'none'; base-uri 'none'; form-action 'self'"
              : "default-src 'none'; frame-ancestors 'none'; sandbox");
     add(response, "Referrer-Policy", "no-referrer");
     add(response, "Cross-Origin-Resource-Policy", "same-origin");

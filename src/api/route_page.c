@@ -3,10 +3,19 @@
 
 #include "api/internal.h"
 
+/* Files of the page: what Vite makes of web/. */
+#if HEP_WEB
+#define WEB_FILES(X)                                                                                                   \
+    X(app_js, "/app.js", "text/javascript; charset=utf-8")                                                             \
+    X(app_css, "/app.css", "text/css; charset=utf-8") X(live_js, "/live.js", "text/javascript; charset=utf-8")         \
+        X(shared_js, "/shared.js", "text/javascript; charset=utf-8") X(icon_svg, "/icon.svg", "image/svg+xml")
+#else
+#define WEB_FILES(X)
+#endif
+
 #define FILES(X)                                                                                                       \
     X(index_html, "/", "text/html; charset=utf-8")                                                                     \
-    X(page_js, "/page.js", "text/javascript; charset=utf-8")                                                           \
-    X(page_css, "/page.css", "text/css; charset=utf-8")                                                                \
+    WEB_FILES(X)                                                                                                       \
     X(api_yaml, "/api/v1/openapi.yaml", "application/yaml; charset=utf-8")
 
 #define DECLARE(name, path, type)                                                                                      \
@@ -38,5 +47,7 @@ void api_get_page(struct api_request *r, struct api_reply *reply)
         reply->html = true;
         reply->etag = files[i].etag;
         buf_put(&reply->body, files[i].octets, *files[i].len);
+        return;
     }
+    (void)api_problem(reply, 404, "this hepcat was built without its web page");
 }

@@ -30,8 +30,11 @@ static const char *const page_params[] = { "q", "span", "call", NULL }; /* read 
  */
 static const struct api_route routes[] = {
     { .path = "/", .method = "GET", .params = page_params, .handle = api_get_page },
-    { .path = "/page.js", .method = "GET", .handle = api_get_page },
-    { .path = "/page.css", .method = "GET", .handle = api_get_page },
+    { .path = "/app.js", .method = "GET", .handle = api_get_page },
+    { .path = "/app.css", .method = "GET", .handle = api_get_page },
+    { .path = "/live.js", .method = "GET", .handle = api_get_page },
+    { .path = "/shared.js", .method = "GET", .handle = api_get_page },
+    { .path = "/icon.svg", .method = "GET", .handle = api_get_page },
     { .path = "/api/v1/openapi.yaml", .method = "GET", .handle = api_get_page },
     { .path = "/health", .method = "GET", .kind = API_KIND_STATE, .open = true, .handle = api_get_health },
     { .path = "/ready", .method = "GET", .kind = API_KIND_STATE, .open = true, .handle = api_get_ready },

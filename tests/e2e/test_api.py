@@ -147,7 +147,7 @@ class Description(lib.Case):
             form = re.search(r"\.form = (\w+)", row)
             forms[path, method] = lists[form.group(1)] if form else set()
             routes[path, method] = lists[params.group(1)] if params else set()
-        for page in ("/", "/page.js", "/page.css"):  # for browsers
+        for page in ("/", "/app.js", "/app.css", "/live.js", "/shared.js", "/icon.svg"):  # for browsers
             del routes[page, "get"], forms[page, "get"]
         described = {(path, method): {p["name"] for p in api.parameters(operation)}
                      for path, method, operation in api.operations()}
@@ -228,7 +228,7 @@ class ServerAnswers(lib.Case):
                       if "example" in p and p["name"] not in needed]
             for parameter in parameters:
                 for value in self.api.schema_of(parameter).get("enum", []):
-                    calls.append({**needed, parameter["name"]: value})
+                    calls.append({**needed, **parameter.get("x-with", {}), parameter["name"]: value})
             for params in calls:
                 with self.subTest(f"{method} {path} {params}"):
                     answer = self.call(path, method, params, body, headers)

@@ -1,0 +1,170 @@
+// The box for filters: completion of fields and of values that there are, earlier and saved searches.
+
+import { useEffect, useMemo, useRef, useState } from "preact/hooks";
+
+import { ask } from "../lib/api";
+import { completeField, completeValue, contextAt, type Choice } from "../lib/filter";
+import { pref, setPref, usePref } from "../lib/prefs";
+import type { Range } from "../lib/time";
+import type { Field, Values } from "../lib/types";
+import { Text } from "./bits";
+
+let fieldsOnce: Promise<Field[]> | null = null;
+
+export function loadFields(): Promise<Field[]> {
+  fieldsOnce ??= ask<{ fields: Field[] }>("api/v1/fields").then((a) => a.fields, () => ((fieldsOnce = null), []));
+  return fieldsOnce;
+}
+
+interface Props {
+  page: string;
+  of?: "messages" | "calls" | "registrations"; // whose fields and values complete it
+  q: string;
+  range: Range;
+  submit: (q: string) => void;
+  placeholder?: string;
+}
+
+const VALUES_MS = 150; // of rest before values are asked for
+
+export function SearchBar({ page, of = "messages", q, range, submit, placeholder }: Props) {
+  const [text, setText] = useState(q);
+  const [choices, setChoices] = useState<Choice[]>([]);
+  const [at, setAt] = useState(-1);
+  const [open, setOpen] = useState(false);
+  const [saved] = usePref("saved");
+  const [history] = usePref("history");
+  const input = useRef<HTMLInputElement>(null);
+  const caret = useRef(q.length);
+  useEffect(() => {
+    setText(q);
+    setOpen(false);
+  }, [q]);
+
+  const earlier = useMemo<Choice[]>(() => [
+    ...saved.filter((s) => s.page === page).map((s) => ({ text: s.name, note: s.q || "everything", insert: s.q, from: 0, to: -1 })),
+    ...history.slice(0, 8).map((h) => ({ text: h, note: "earlier", insert: h, from: 0, to: -1 })),
+  ], [saved, history, page]);
+
+  useEffect(() => {
+    if (!open) return;
+    if (text.trim() === "") {
+      setChoices(earlier);
+      setAt(-1);
+      return;
+    }
+    const stop = new AbortController();
+    const context = contextAt(text, caret.current);
+    const show = (list: Choice[]) => {
+      if (stop.signal.aborted) return;
+      setChoices(list);
+      setAt(-1);
+    };
+    if (context.kind === "field") {
+      void loadFields().then((fields) => show(completeField(context, fields.filter((f) => f.of.includes(of)))));
+      return () => stop.abort();
+    }
+    const timer = setTimeout(async () => {
+      const fields = await loadFields();
+      const field = fields.find((f) => f.of.includes(of) && (f.name === context.field || f.aliases.includes(context.field)));
+      if (!field?.values || /^[<>=/]/.test(context.prefix)) return show([]);
+      const params = { of: of === "messages" ? "" : of, field: field.name, prefix: context.prefix.replace(/\*.*$/, ""), from: range.from, to: range.to, limit: 10 };
+      await ask<Values>("api/v1/values", params, stop.signal).then((a) => show(completeValue(context, a.values)), () => show([]));
+    }, VALUES_MS);
+    return () => {
+      clearTimeout(timer);
+      stop.abort();
+    };
+  }, [text, open, earlier]);
+
+  const send = (filter: string) => {
+    setOpen(false);
+    submit(filter.trim());
+  };
+
+  const take = (choice: Choice) => {
+    if (choice.to < 0) {
+      setText(choice.insert);
+      return send(choice.insert);
+    }
+    const rest = text.slice(choice.to).replace(/^:(?=.*)/, (c) => (choice.insert.endsWith(":") ? "" : c));
+    const space = choice.insert.endsWith(":") || choice.insert.endsWith(" ") || rest.startsWith(" ") || rest.startsWith(",") ? "" : " ";
+    const next = text.slice(0, choice.from) + choice.insert + space + rest;
+    caret.current = choice.from + choice.insert.length + space.length;
+    setText(next);
+    requestAnimationFrame(() => {
+      input.current?.focus();
+      input.current?.setSelectionRange(caret.current, caret.current);
+    });
+  };
+
+  const key = (event: KeyboardEvent) => {
+    const list = open ? choices : [];
+    if (event.key === "ArrowDown" || event.key === "ArrowUp") {
+      if (!open) return setOpen(true);
+      if (list.length === 0) return;
+      event.preventDefault();
+      const step = event.key === "ArrowDown" ? 1 : -1;
+      const places = list.length + 1; // that of no choice included, at the end
+      setAt((i) => {
+        const next = ((i < 0 ? list.length : i) + step + places) % places;
+        return next === list.length ? -1 : next;
+      });
+    } else if (event.key === "Tab" && list.length > 0 && !event.shiftKey && text.trim() !== "") {
+      event.preventDefault();
+      take(list[Math.max(at, 0)]);
+    } else if (event.key === "Enter") {
+      event.preventDefault();
+      if (at >= 0 && list[at]) take(list[at]);
+      else send(text);
+    } else if (event.key === "Escape") {
+      event.stopPropagation();
+      if (open) setOpen(false);
+      else input.current?.blur();
+    }
+  };
+
+  const isSaved = saved.some((s) => s.page === page && s.q === q);
+  const toggleSaved = () => {
+    const others = pref("saved").filter((s) => !(s.page === page && s.q === q));
+    if (isSaved) return setPref("saved", others);
+    const name = window.prompt("Name of this search", q || "everything");
+    if (name) setPref("saved", [{ name, page, q }, ...others]);
+  };
+
+  return (
+    <form class="search" role="search" onSubmit={(e) => (e.preventDefault(), send(text))}>
+      <div class="search-box">
+        <input
+          ref={input} id="q" type="text" value={text} spellcheck={false} autocomplete="off" autocapitalize="off"
+          role="combobox" aria-expanded={open && choices.length > 0} aria-controls="q-list" aria-autocomplete="list" aria-label="Filter"
+          aria-activedescendant={at >= 0 ? `q-${at}` : undefined}
+          placeholder={placeholder ?? "from:+1555* status:>=400 ip:10.0.0.0/8     (empty: everything)"}
+          onInput={(e) => {
+            caret.current = e.currentTarget.selectionStart ?? e.currentTarget.value.length;
+            setText(e.currentTarget.value);
+            setOpen(true);
+          }}
+          onClick={(e) => {
+            caret.current = e.currentTarget.selectionStart ?? 0;
+            setOpen(true);
+          }}
+          onKeyDown={key}
+          onBlur={() => setTimeout(() => setOpen(false), 150)}
+        />
+        {text !== "" && <button type="button" class="plain clear" aria-label="Clear the filter" onClick={() => (setText(""), send(""))}>✕</button>}
+        <ul id="q-list" role="listbox" aria-label="Suggestions" hidden={!open || choices.length === 0}>
+          {choices.map((c, i) => (
+            <li key={`${c.text} ${i}`} id={`q-${i}`} role="option" aria-selected={i === at}
+              onPointerDown={(e) => (e.preventDefault(), take(c))}>
+              <span class="choice"><Text text={c.text} /></span><span class="note"><Text text={c.note} /></span>
+            </li>
+          ))}
+        </ul>
+      </div>
+      <button class="primary">Search</button>
+      <button type="button" class="icon" aria-pressed={isSaved} aria-label={isSaved ? "Forget this search" : "Keep this search"}
+        title={isSaved ? "Forget this search" : "Keep this search"} onClick={toggleSaved}>{isSaved ? "★" : "☆"}</button>
+    </form>
+  );
+}
