@@ -73,6 +73,7 @@ static void set_parties(const struct call_record *c, struct record *r)
     r->from_host = of[TRACK_TEXT_FROM_HOST];
     r->from_name = of[TRACK_TEXT_FROM_NAME];
     r->to_user = of[TRACK_TEXT_TO_USER];
+    r->to_host = of[TRACK_TEXT_TO_HOST];
     r->ruri_user = of[TRACK_TEXT_RURI_USER];
     r->ruri_host = of[TRACK_TEXT_RURI_HOST];
     r->pai_user = of[TRACK_TEXT_PAI_USER];

@@ -235,7 +235,11 @@ enum { RECORD_BLOOM = 1 << 0, RECORD_NOCASE = 1 << 1 };
     X(callee_loss_max,   DECIMAL,  0) \
     X(callee_jitter_ms,  DECIMAL,  0)
 
-#define RECORD_CALL_COLUMNS(X) RECORD_CALL_SHARED_COLUMNS(X) RECORD_CALL_OWN_COLUMNS(X)
+/* Shared as well, and added later: columns of a table keep their order. */
+#define RECORD_CALL_LATER_COLUMNS(X) \
+    X(to_host,           TEXT,     RECORD_NOCASE)
+
+#define RECORD_CALL_COLUMNS(X) RECORD_CALL_SHARED_COLUMNS(X) RECORD_CALL_OWN_COLUMNS(X) RECORD_CALL_LATER_COLUMNS(X)
 
 /* Of an attempt to register (docs/registrations.md), what messages and calls have too: the same members. */
 #define RECORD_REGISTRATION_SHARED_COLUMNS(X) \

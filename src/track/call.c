@@ -144,6 +144,7 @@ static void take_who(struct track_call *c, struct call_world *w, const struct tr
     c->caller_tag = e->from_tag;
     set_texts(c, w, (1u << CALL_TEXTS) - 1 - (1u << TRACK_TEXT_REFER_TO), texts);
     set_word(c, w, WORD_FROM_HOST, texts->of[TRACK_TEXT_FROM_HOST]);
+    set_word(c, w, WORD_TO_HOST, texts->of[TRACK_TEXT_TO_HOST]);
     set_word(c, w, WORD_RURI_HOST, texts->of[TRACK_TEXT_RURI_HOST]);
     if (rank < WHO_INVITE)
         return;

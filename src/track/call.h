@@ -46,6 +46,7 @@ enum call_flag {
 /* Texts that are shared (words.h), addresses included. */
 enum call_word {
     WORD_FROM_HOST,
+    WORD_TO_HOST,
     WORD_RURI_HOST,
     WORD_CALLER_AGENT,
     WORD_CALLEE_AGENT,

@@ -23,6 +23,7 @@ static const size_t text_places[TRACK_TEXT_KEY_0] = {
     [TRACK_TEXT_REPLACES] = offsetof(struct record, replaces),
     [TRACK_TEXT_REFER_TO] = offsetof(struct record, refer_to),
     [TRACK_TEXT_FROM_HOST] = offsetof(struct record, from_host),
+    [TRACK_TEXT_TO_HOST] = offsetof(struct record, to_host),
     [TRACK_TEXT_RURI_HOST] = offsetof(struct record, ruri_host),
     [TRACK_TEXT_USER_AGENT] = offsetof(struct record, user_agent),
     [TRACK_TEXT_REASON] = offsetof(struct record, reason),

@@ -33,6 +33,7 @@
     X(REPLACES)                                                                                                        \
     X(REFER_TO)                                                                                                        \
     X(FROM_HOST)                                                                                                       \
+    X(TO_HOST)                                                                                                         \
     X(RURI_HOST)                                                                                                       \
     X(USER_AGENT)                                                                                                      \
     X(REASON)                                                                                                          \

@@ -1,7 +1,7 @@
 /*
  * The live calls as octets, little-endian:
  *
- *     0 magic "hctrk03\n"   8 now (4)   12 number of calls (4)   16 the calls
+ *     0 magic "hctrk04\n"   8 now (4)   12 number of calls (4)   16 the calls
  *
  * A call is its fields in the order of fields(), then its shared texts (length, octets), then what it has for itself:
  * sides, keys and their texts, texts. One list writes and reads the numbers, so that they cannot differ. A change of
@@ -15,7 +15,7 @@
 #include "track/internal.h"
 #include "track/io.h"
 
-static const char magic[8] = "hctrk03\n";
+static const char magic[8] = "hctrk04\n";
 
 #define FIELDS_MAX 1024 /* octets of the numbers of a call */
 

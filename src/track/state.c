@@ -268,6 +268,7 @@ static void show_words(const struct track_call *c, const struct call_world *w, s
     for (int i = 0; i < CALL_TEXTS; i++)
         r->texts.of[i] = call_text(c, (enum track_text)i);
     r->texts.of[TRACK_TEXT_FROM_HOST] = words_get(all, c->words[WORD_FROM_HOST]);
+    r->texts.of[TRACK_TEXT_TO_HOST] = words_get(all, c->words[WORD_TO_HOST]);
     r->texts.of[TRACK_TEXT_RURI_HOST] = words_get(all, c->words[WORD_RURI_HOST]);
     r->caller_agent = words_get(all, c->words[WORD_CALLER_AGENT]);
     r->callee_agent = words_get(all, c->words[WORD_CALLEE_AGENT]);

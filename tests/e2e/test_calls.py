@@ -117,6 +117,7 @@ class Calls(lib.Case):
                           ("duration:>=1m", "done talks"), ("pdd:>1s pdd:<2s", "done talks"), ("status:486", "busy"),
                           ("hangup:caller", "done"), ("codec:pcmu", "done talks"), ("NOT codec:?", "busy gone rings"),
                           ("from:alice callid:b*", "busy"), ("ip:10.0.0.2 state:ringing", "rings"),
+                          ("to:bob@example.org state:completed", "done"), ("to:bob@example.net", ""),
                           ("messages:>6", "done"), ("ua:?", ""), ("flag:no-ack", "")):
             with self.subTest(q):
                 self.assertEqual(self.ids(server, q), set(expect.split()))

@@ -237,7 +237,7 @@ static void test_load(void **state)
         assert_memory_equal(is.offer.ptr, was.offer.ptr, was.offer.len);
     }
     assert_false(tracker_show(copy, 3, keep_last, NULL));
-    assert_int_equal(tracker_load(t, (const uint8_t *)"hctrk03\n", 8, &err), -EINVAL);
+    assert_int_equal(tracker_load(t, (const uint8_t *)"hctrk04\n", 8, &err), -EINVAL);
     assert_true(err.text[0] != '\0');
     buf_free(&b);
     tracker_free(t);
