@@ -133,6 +133,18 @@ struct diagnosis_media {
     int64_t jitter_at;
 };
 
+/* ------------------------------------------------------------------------------------------------ agents */
+
+#define DIAGNOSIS_NAME_MAX 64
+
+/* What a capture agent told of itself (docs/agent.md): packets that its kernel dropped in an interval. Optional. */
+struct diagnosis_blind {
+    int64_t from, to;
+    int64_t capture_id;            /* -1: not known */
+    char name[DIAGNOSIS_NAME_MAX]; /* capture agent name, terminated, cut if need be */
+    uint64_t dropped, captured;    /* packets */
+};
+
 /* ------------------------------------------------------------------------------------------------ findings */
 
 enum diagnosis_severity { DIAGNOSIS_INFO, DIAGNOSIS_WARNING, DIAGNOSIS_ERROR };
@@ -190,6 +202,8 @@ struct diagnosis_options {
     int64_t now_us; /* what may still come is not missed; 0: the call is over */
     const struct diagnosis_media *media;
     size_t media_count;
+    const struct diagnosis_blind *blind;
+    size_t blind_count;
 };
 
 /* 0 or -ENOMEM. *ret is to be freed before the facts are: slices of it point there. */

@@ -1,4 +1,6 @@
 /* Rules on what the capture cannot know, and on messages that are not well-formed. */
+#include <string.h>
+
 #include "query/diagnosis_internal.h"
 
 #define SKEW_LEAST  (200 * INT64_C(1000)) /* less may be the network */
@@ -150,6 +152,38 @@ void dx_capture_gap(struct dx *x)
     responses_alone(x);
     requests_alone(x);
     cseq_jumps(x);
+}
+
+/* ------------------------------------------------------------------------------------------------ agents */
+
+/* The message of this agent that is nearest before the end of the interval; DX_NONE: it saw none of the call. */
+static uint32_t seen_by(const struct dx *x, const struct diagnosis_blind *b)
+{
+    uint32_t best = DX_NONE;
+    for (uint32_t i = 0; i < x->count; i++)
+        if (x->f[i].capture_id == b->capture_id && (!dx_has(best) || x->f[i].ts <= b->to))
+            best = i;
+    return best;
+}
+
+/* Agents that saw the call and dropped packets while it ran. */
+void dx_capture_drops(struct dx *x)
+{
+    for (size_t i = 0; i < x->options->blind_count && x->count > 0; i++) {
+        const struct diagnosis_blind *blind = &x->options->blind[i];
+        uint32_t near = seen_by(x, blind);
+        if (!dx_has(near) || blind->from > x->f[x->count - 1].ts || blind->to < x->f[0].ts)
+            continue;
+        struct buf *b = dx_begin(x);
+        buf_puts(b, "The capture agent ");
+        dx_put_slice(b, (struct hep_slice){ (const uint8_t *)blind->name, strlen(blind->name) });
+        buf_printf(b, " (capture id %lld) dropped %llu of %llu packets within ", (long long)blind->capture_id,
+                   (unsigned long long)blind->dropped, (unsigned long long)(blind->dropped + blind->captured));
+        dx_put_span(b, blind->to - blind->from);
+        buf_puts(b, " of this call.");
+        dx_cite(x, near);
+        dx_end(x);
+    }
 }
 
 /* ------------------------------------------------------------------------------------------------ clocks */

@@ -4,7 +4,10 @@
 #include <string.h>
 
 #include "base/ip.h"
+#include "base/num.h"
+#include "base/when.h"
 #include "query/filter_text.h"
+#include "rtp/json_pull.h"
 #include "sip/text.h"
 
 /* Columns that facts are made of; the payload of table `sip` alone. */
@@ -49,10 +52,16 @@ static struct diagnosis_host host(const struct record_cell *ip, const struct rec
 /* Reports on media, as far as there is room: by direction, the worst of each. */
 #define MEDIA_MAX 64
 
+/* Accounts of agents that dropped packets; they are looked for up to so long behind the call. */
+#define BLIND_MAX   32
+#define BLIND_AFTER (INT64_C(600) * 1000000)
+
 struct gathering {
     struct diagnosis_facts facts;
     struct diagnosis_media media[MEDIA_MAX];
     size_t media_count;
+    struct diagnosis_blind blind[BLIND_MAX];
+    size_t blind_count;
     uint64_t messages;
     int rc;
 };
@@ -172,6 +181,93 @@ static int find_silence(struct gathering *g, struct store *store, const struct d
     return rc;
 }
 
+/* ------------------------------------------------------------------------------------------------ agents */
+
+static bool key_is(const struct json_pull *j, const char *key)
+{
+    return j->depth == 1 && text_is(j->key, key);
+}
+
+static void take_time(const struct json_pull *j, int64_t *ret)
+{
+    int64_t at;
+    if (when_parse((const char *)j->text.ptr, j->text.len, 0, &at))
+        *ret = at;
+}
+
+/* An account (docs/agent.md). False if it is none, or nothing was dropped. */
+static bool read_account(struct hep_slice json, struct diagnosis_blind *ret)
+{
+    struct json_pull j;
+    enum json_event event;
+    bool is_account = false;
+    json_pull_begin(&j, json.ptr, json.len);
+    while ((event = json_pull_next(&j)) > JSON_PULL_END) {
+        const char *number = (const char *)j.text.ptr;
+        if (event == JSON_PULL_STRING && key_is(&j, "event"))
+            is_account = text_is(j.text, "capture_account");
+        else if (event == JSON_PULL_STRING && key_is(&j, "from"))
+            take_time(&j, &ret->from);
+        else if (event == JSON_PULL_STRING && key_is(&j, "to"))
+            take_time(&j, &ret->to);
+        else if (event == JSON_PULL_NUMBER && key_is(&j, "kernel_drops"))
+            (void)num_parse(number, j.text.len, INT64_MAX, &ret->dropped);
+        else if (event == JSON_PULL_NUMBER && key_is(&j, "packets"))
+            (void)num_parse(number, j.text.len, INT64_MAX, &ret->captured);
+    }
+    return event == JSON_PULL_END && is_account && ret->dropped > 0 && ret->from <= ret->to;
+}
+
+static int on_account(void *arg, enum record_table table, const struct record_cell *c,
+                      const struct store_columns *columns)
+{
+    struct gathering *g = arg;
+    struct diagnosis_blind *b = &g->blind[g->blind_count];
+    struct hep_slice name = octets(&c[RECORD_COL_node]);
+    int64_t ts = number(&c[RECORD_COL_ts], 0);
+    (void)table;
+    (void)columns;
+    *b = (struct diagnosis_blind){ .from = ts, .to = ts, .capture_id = number(&c[RECORD_COL_capture_id], -1) };
+    size_t len = name.len < sizeof(b->name) ? name.len : sizeof(b->name) - 1;
+    if (len > 0)
+        memcpy(b->name, name.ptr, len);
+    if (read_account(octets(&c[RECORD_COL_payload]), b))
+        g->blind_count++;
+    return g->blind_count == BLIND_MAX;
+}
+
+/* Accounts of agents of the time of the call. */
+static int find_blind(struct gathering *g, struct store *store, const struct diagnosis_query *q, struct errmsg *err)
+{
+    static const char text[] = "payload:\"capture was blind\"";
+    static const unsigned columns[] = { RECORD_COL_ts, RECORD_COL_node, RECORD_COL_capture_id, RECORD_COL_payload };
+    struct search_options o = { .tables = 1u << RECORD_LOG,
+                                .oldest_first = true,
+                                .limit = BLIND_MAX,
+                                .budget_us = q->budget_us,
+                                .cancel = q->cancel };
+    struct filter_error wrong;
+    struct filter *filter = NULL;
+    struct search *search = NULL;
+    if (g->facts.count == 0)
+        return 0;
+    o.from_us = g->facts.all[0].ts;
+    o.to_us = g->facts.all[g->facts.count - 1].ts + BLIND_AFTER;
+    for (size_t i = 0; i < sizeof(columns) / sizeof(columns[0]); i++)
+        store_columns_add(&o.columns.table[RECORD_LOG], columns[i]);
+    if (filter_parse(&filter, text, sizeof(text) - 1, &wrong) != 0) {
+        (void)errmsg_set(err, "%s", wrong.text);
+        return -ENOMEM;
+    }
+    o.filter = filter;
+    int rc = search_open(&search, store, &o, err);
+    if (rc == 0)
+        rc = search_next(search, BLIND_MAX, on_account, g, err);
+    search_close(search);
+    filter_free(filter);
+    return rc < 0 ? rc : 0;
+}
+
 /* ------------------------------------------------------------------------------------------------ messages */
 
 static int on_row(void *arg, enum record_table table, const struct record_cell *cells,
@@ -216,8 +312,11 @@ static int put(struct buf *out, struct gathering *g, const struct flow_result *r
                struct errmsg *err)
 {
     struct diagnosis d;
-    const struct diagnosis_options o = { .now_us = q->now_us, .media = g->media, .media_count = g->media_count };
-    diagnosis_facts_settle(&g->facts);
+    const struct diagnosis_options o = { .now_us = q->now_us,
+                                         .media = g->media,
+                                         .media_count = g->media_count,
+                                         .blind = g->blind,
+                                         .blind_count = g->blind_count };
     if (diagnosis_make(&d, &g->facts, &o) != 0) {
         (void)errmsg_set(err, "out of memory");
         return -ENOMEM;
@@ -256,6 +355,10 @@ int diagnosis_flow(struct buf *out, struct store *store, const struct diagnosis_
         rc = gather(&g, flow, err);
     if (rc == 0)
         rc = find_silence(&g, store, q, flow_result(flow)->legs, err);
+    if (rc == 0) {
+        diagnosis_facts_settle(&g.facts);
+        rc = find_blind(&g, store, q, err);
+    }
     if (rc == 0) {
         *ret_messages = g.messages;
         rc = put(out, &g, flow_result(flow), q, err);

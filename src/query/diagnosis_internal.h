@@ -250,6 +250,8 @@ typedef void dx_rule_fn(struct dx *x);
     /* diagnosis_capture.c: what the capture cannot know, and what is not well-formed */ \
     X(capture_gap, "capture-gap", INFO, "the capture was blind here: messages must exist that nobody saw", \
       "mirror both directions and all hops; drops of the agent and in its counters") \
+    X(capture_drops, "capture-drops", WARNING, "the capture was blind for a while: its agent dropped packets", \
+      "the agent's ring and CPU (docs/agent.md): messages of this call may be among those that are missing") \
     X(clock_skew, "clock-skew", WARNING, "clocks of the capture agents differ", "NTP at the agents: order and delays of this call are not to be trusted") \
     X(call_id_reuse, "call-id-reuse", WARNING, "a Call-ID was used for several calls", "the program of the caller: Call-IDs are to be unique (RFC 3261 section 8.1.1.4)") \
     X(malformed, "malformed", WARNING, "messages are not well-formed", "the program that sent them; strict peers drop such messages in silence")

@@ -295,10 +295,10 @@ static bool has_word(const char *text, const char *word)
     return false;
 }
 
-/* Found by figures of media, not by messages. */
-static bool needs_media(const char *id)
+/* Found by what agents and reports say beside the messages. */
+static bool needs_more(const char *id)
 {
-    return strcmp(id, "packet-loss") == 0 || strcmp(id, "high-jitter") == 0;
+    return strcmp(id, "packet-loss") == 0 || strcmp(id, "high-jitter") == 0 || strcmp(id, "capture-drops") == 0;
 }
 
 static void every_rule_has_a_scenario(void **state)
@@ -307,7 +307,7 @@ static void every_rule_has_a_scenario(void **state)
     const struct diagnosis_title *titles = diagnosis_titles(&count);
     (void)state;
     for (size_t i = 0; i < count; i++) {
-        bool found = needs_media(titles[i].id);
+        bool found = needs_more(titles[i].id);
         for (size_t k = 0; k < COUNT_OF(scenarios); k++)
             found = found || has_word(scenarios[k].expect, titles[i].id);
         if (!found)
@@ -373,6 +373,34 @@ static void media_figures_are_told(void **state)
     assert_string_equal(d.findings[0].text, "No media arrives from 10.0.0.66:5060 at 10.0.0.65:5060, by the reports.");
     assert_string_equal(d.findings[1].text,
                         "Packet loss of 12.5 % from 10.0.0.65:5060 to 10.0.0.66:5060, 30.0 s after the first message.");
+    diagnosis_free(&d);
+    diagnosis_facts_free(&facts);
+}
+
+/* Of agents that saw the call, in its time. */
+static void agents_that_dropped_packets_are_told(void **state)
+{
+    static const struct diagnosis_blind blind[] = {
+        { SCRIPT_START + 20, SCRIPT_START + 60000000, 7, "edge", 1234, 4444 },
+        { SCRIPT_START + 20, SCRIPT_START + 60000000, 8, "elsewhere", 1, 1 },
+        { SCRIPT_START - 60000000, SCRIPT_START - 1, 7, "before", 1, 1 },
+        { SCRIPT_START + INT64_C(86400000000), SCRIPT_START + INT64_C(86460000000), 7, "later", 1, 1 },
+    };
+    const struct diagnosis_options o = { .blind = blind, .blind_count = COUNT_OF(blind) };
+    struct diagnosis_facts facts = { .count = 0 };
+    struct diagnosis d;
+    char ids[256];
+    (void)state;
+    script_read(&facts, ANSWERED BYE);
+    for (size_t i = 0; i < facts.count; i++)
+        facts.all[i].capture_id = 7;
+    assert_int_equal(diagnosis_make(&d, &facts, &o), 0);
+    ids_of(&d, ids, sizeof(ids));
+    assert_string_equal(ids, "capture-drops");
+    assert_string_equal(
+        d.findings[0].text,
+        "The capture agent edge (capture id 7) dropped 1234 of 5678 packets within 60.0 s of this call.");
+    assert_int_equal(d.findings[0].evidence_count, 1);
     diagnosis_free(&d);
     diagnosis_facts_free(&facts);
 }
@@ -519,11 +547,17 @@ static void causes_have_texts(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(scenarios_are_told),     cmocka_unit_test(every_rule_has_a_scenario),
-        cmocka_unit_test(ids_are_words),          cmocka_unit_test(the_document_agrees),
-        cmocka_unit_test(media_figures_are_told), cmocka_unit_test(rows_of_two_legs_count_once),
-        cmocka_unit_test(nothing_is_nothing),     cmocka_unit_test(limits_hold),
-        cmocka_unit_test(the_call_is_described),  cmocka_unit_test(json_is_whole),
+        cmocka_unit_test(scenarios_are_told),
+        cmocka_unit_test(every_rule_has_a_scenario),
+        cmocka_unit_test(ids_are_words),
+        cmocka_unit_test(the_document_agrees),
+        cmocka_unit_test(media_figures_are_told),
+        cmocka_unit_test(agents_that_dropped_packets_are_told),
+        cmocka_unit_test(rows_of_two_legs_count_once),
+        cmocka_unit_test(nothing_is_nothing),
+        cmocka_unit_test(limits_hold),
+        cmocka_unit_test(the_call_is_described),
+        cmocka_unit_test(json_is_whole),
         cmocka_unit_test(causes_have_texts),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
