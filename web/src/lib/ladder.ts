@@ -11,7 +11,7 @@ export interface LadderOptions {
   alias?: (ip?: string, port?: number) => string | null;
   order?: string[]; // ids of lanes, from left to right; others follow as they come
   hidden?: ReadonlySet<string>; // ids of lanes
-  keep?: (row: Row) => boolean;
+  keep?: (row: Row, leg: number) => boolean;
   reports?: Row[]; // of table "quality": what messages say of media
 }
 
@@ -185,7 +185,7 @@ export function layout(rows: Row[], o: LadderOptions): Ladder {
   rows.forEach((row, i) => {
     const leg = row.call_id ?? row.correlation_id ?? "";
     if (leg !== "" && !legOf.has(leg)) legOf.set(leg, legs.push(leg) - 1);
-    if (o.keep && !o.keep(row)) return;
+    if (o.keep && !o.keep(row, legOf.get(leg) ?? 0)) return;
     const src = find(row.src_ip, row.src_port);
     const dst = find(row.dst_ip, row.dst_port);
     if (src.hidden || dst.hidden) return;

@@ -82,6 +82,7 @@ export function octets(n: number): string {
 export function span(us: number): string {
   const s = Math.abs(us) / 1e6;
   const sign = us < 0 ? "-" : "";
+  if (s === 0) return "0 ms";
   if (s < 0.001) return `${sign}${Math.round(s * 1e6)} µs`;
   if (s < 1) return `${sign}${Math.round(s * 1000)} ms`;
   if (s < 60) return `${sign}${s.toFixed(s < 10 ? 2 : 1)} s`;

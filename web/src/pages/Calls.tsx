@@ -19,24 +19,24 @@ import { Results, type AliasOf, type Panel, type ResultKind } from "../ui/Result
 import type { Column } from "../ui/Table";
 import type { PageProps } from "./page";
 
-export const CALL_COLUMNS = "ts,seq,call_id,src_ip,src_port,dst_ip,dst_port,proto,from_user,from_host,to_user,ruri_user,ruri_host,status,reason,q850_cause," +
+export const CALL_COLUMNS = "ts,seq,call_id,src_ip,src_port,dst_ip,dst_port,proto,from_user,from_host,to_user,to_host,ruri_user,ruri_host,status,reason,q850_cause," +
   "state,call_flags,hangup,answered,ended,last,pdd_ms,ring_ms,talk_ms,messages,retransmissions,codec,caller_agent,callee_agent,legs,group_id," +
   "mos,loss,jitter_ms,rtt_ms,caller_mos,callee_mos,caller_loss,callee_loss,caller_jitter_ms,callee_jitter_ms";
 
-const called = (r: Row): string => party(r.to_user ?? r.ruri_user, r.ruri_host);
+const called = (r: Row): string => party(r.to_user ?? r.ruri_user, r.to_host ?? r.ruri_host);
 
 export function callColumns(zone: string, days: boolean, alias: AliasOf): Column<Row>[] {
   return [
     timeColumn(zone, days),
     { key: "state", title: "State", width: "116px", phone: true, sort: (r) => r.state, cell: (r) => <State state={r.state ?? ""} /> },
-    textColumn("from", "From", "minmax(110px, 1.3fr)", (r) => party(r.from_user, r.from_host), { phone: true }),
-    textColumn("to", "To", "minmax(110px, 1.3fr)", called, { phone: true }),
+    textColumn("from", "From", "minmax(126px, 1.4fr)", (r) => party(r.from_user, r.from_host), { phone: true }),
+    textColumn("to", "To", "minmax(126px, 1.4fr)", called, { phone: true }),
+    { key: "mos", title: "MOS", width: "70px", class: "right", phone: true, sort: (r) => r.mos, cell: (r) => <Mos mos={r.mos} /> },
     { key: "status", title: "Response", width: "minmax(90px, 1fr)", sort: (r) => r.status,
       cell: (r) => r.status !== undefined && <span class={`what s${String(r.status)[0]}`}><Text text={outcome(r)} /></span> },
     numberColumn("pdd", "PDD", "76px", (r) => r.pdd_ms, spanMs),
     numberColumn("ring", "Ring", "76px", (r) => r.ring_ms, spanMs),
     numberColumn("talk", "Talk", "84px", (r) => r.talk_ms, spanMs),
-    { key: "mos", title: "MOS", width: "70px", class: "right", phone: true, sort: (r) => r.mos, cell: (r) => <Mos mos={r.mos} /> },
     numberColumn("loss", "Loss", "70px", (r) => r.loss, (n) => `${n} %`),
     numberColumn("jitter", "Jitter", "76px", (r) => r.jitter_ms, spanMs),
     numberColumn("rtt", "RTT", "76px", (r) => r.rtt_ms, spanMs),
@@ -55,7 +55,7 @@ export function callColumns(zone: string, days: boolean, alias: AliasOf): Column
 
 export const CALLS: ResultKind = {
   page: "calls", path: "api/v1/calls", of: "calls", title: "Calls", one: "call", ask: CALL_COLUMNS, by: "state", colour: stateColour,
-  columns: callColumns, preset: ["time", "state", "from", "to", "status", "pdd", "talk", "mos", "flags", "legs", "source", "destination"], chosen: "callColumns",
+  columns: callColumns, preset: ["time", "state", "from", "to", "mos", "status", "talk", "pdd", "flags", "legs", "source", "destination"], chosen: "callColumns",
   placeholder: "user:+1555* state:failed mos:<3.5 ip:10.0.0.0/8     (empty: every call)",
 };
 

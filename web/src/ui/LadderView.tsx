@@ -84,6 +84,7 @@ export function LadderView(p: Props) {
               <div role="gridcell" class="arrow" aria-label={spoken(s, lanes)}>
                 <Arrow step={s} x={x} width={lane * Math.max(lanes.length, 1)} lane={lane}>{lines}</Arrow>
               </div>
+              {s.mark && <div role="gridcell" class="moment-place"><span class="moment">{s.mark}</span></div>}
             </div>
           );
         })}
@@ -121,7 +122,6 @@ function Arrow({ step: s, x, width, lane, children }: { step: Step; x: (i: numbe
           {s.row.parse_error && <span class="flag bad" title={`malformed: ${s.row.parse_error}`}>⚠</span>}
         </span>
       </span>
-      {s.mark && <span class="moment">{s.mark}</span>}
     </>
   );
 }

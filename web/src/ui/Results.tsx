@@ -4,17 +4,16 @@ import type { ComponentChildren } from "preact";
 import { useEffect, useMemo, useRef, useState } from "preact/hooks";
 
 import { address, ask } from "../lib/api";
-import { remember, useAliases, usePref } from "../lib/prefs";
+import { useAliases, usePref } from "../lib/prefs";
 import { number } from "../lib/text";
 import { micros, type Range } from "../lib/time";
 import type { Counts, Row, SearchAnswer } from "../lib/types";
 import { go, href } from "../lib/url";
-import { rangeOf } from "../pages/page";
+import { AskBar, questionOf } from "./AskBar";
 import { Menu, useAsk, useKeys, usePhone, Wrong } from "./bits";
 import { Histogram } from "./Histogram";
-import { SearchBar } from "./SearchBar";
+import type { Of } from "./SearchBar";
 import { Table, type Column } from "./Table";
-import { TimePicker } from "./TimePicker";
 
 export type AliasOf = (ip?: string, port?: number) => string | null;
 
@@ -22,7 +21,7 @@ export type AliasOf = (ip?: string, port?: number) => string | null;
 export interface ResultKind {
   page: string;
   path: string; // of the API
-  of: "messages" | "calls" | "registrations"; // to /api/v1/counts and /api/v1/values
+  of: Of; // to /api/v1/counts and /api/v1/values
   title: string;
   one: string;
   ask: string; // columns that are asked for
@@ -128,6 +127,9 @@ function sorted(rows: Row[], by: Column<Row>["sort"], down: boolean): Row[] {
   });
 }
 
+/** On a phone texts give way first. */
+const narrow = (c: Column<Row>): Column<Row> => ({ ...c, width: c.width.replace(/^minmax\(\d+px/, "minmax(84px") });
+
 /** Counts up while live; not while nobody looks. */
 function useTick(on: boolean): number {
   const [tick, set] = useState(0);
@@ -140,8 +142,8 @@ function useTick(on: boolean): number {
 }
 
 export function Results({ kind, params: p, live = false, open, beside, tools, exports, extra }: Props) {
-  const q = p.q ?? "";
-  const range = rangeOf(p);
+  const asked = questionOf(kind.page, p);
+  const { q, range, key } = asked;
   const phone = usePhone();
   const [zone] = usePref("zone");
   const aliases = useAliases();
@@ -150,18 +152,9 @@ export function Results({ kind, params: p, live = false, open, beside, tools, ex
   const tick = useTick(live);
 
   const question = { q, from: range.from, to: range.to };
-  const key = JSON.stringify([q, range.from, range.to, p.at ?? ""]);
   const { search, loaded, loadMore } = useResults(kind, question, key, tick);
   const counts = useAsk(`${key} ${tick}`, (signal) =>
     ask<Counts>("api/v1/counts", { ...question, of: kind.of === "messages" ? "" : kind.of, by: kind.by, top: 12 }, signal));
-
-  const set = (change: Record<string, string | undefined>, replace = false) => go(kind.page, { ...p, ...change }, replace);
-  const submit = (text: string) => {
-    remember(text);
-    // The same question again is asked again.
-    set({ q: text, m: undefined, at: text === q ? String(Date.now()) : undefined });
-  };
-  const zoom = (r: Range) => set({ from: r.from || "all", to: r.to, m: undefined, at: undefined });
 
   const all = useMemo(() => {
     const [first, last] = [loaded.rows[0], loaded.rows[loaded.rows.length - 1]];
@@ -169,12 +162,12 @@ export function Results({ kind, params: p, live = false, open, beside, tools, ex
     return kind.columns(zone, days, (ip, port) => aliases.name(ip, port));
   }, [kind, loaded.rows, zone, aliases]);
   const names = wanted.length > 0 ? wanted : kind.preset;
-  const columns = all.filter((c) => (phone ? c.phone : names.includes(c.key)));
+  const columns = phone ? all.filter((c) => c.phone).map(narrow) : all.filter((c) => names.includes(c.key));
   const rows = useMemo(() => sorted(loaded.rows, sort ? all.find((c) => c.key === sort.key)?.sort : undefined, sort?.down ?? false), [loaded.rows, sort, all]);
 
   const chosen = useMemo(() => (p.m ? rows.findIndex((r) => rowId(r) === p.m) : -1), [rows, p.m]);
-  const choose = (i: number) => rows[i] && set({ m: rowId(rows[i]) }, true);
-  const close = () => set({ m: undefined }, true);
+  const choose = (i: number) => rows[i] && go(kind.page, { ...p, m: rowId(rows[i]) }, true);
+  const close = () => go(kind.page, { ...p, m: undefined }, true);
   const step = (by: number) => choose(Math.min(Math.max(chosen + by, 0), rows.length - 1));
   useKeys((k) => {
     if (k === "Escape" && p.m) return close(), true;
@@ -190,12 +183,9 @@ export function Results({ kind, params: p, live = false, open, beside, tools, ex
   return (
     <div class="page">
       <h1 class="sr">{kind.title}</h1>
-      <div class="bar">
-        <SearchBar page={kind.page} of={kind.of} q={q} range={range} submit={submit} placeholder={kind.placeholder} />
-        <TimePicker range={range} set={zoom} />
-      </div>
+      <AskBar page={kind.page} of={kind.of} question={asked} placeholder={kind.placeholder} />
       <Wrong error={search.error} filter={q} again={search.again} />
-      <Histogram counts={counts.data} zoom={zoom} colour={kind.colour} what={kind.of === "registrations" ? "attempts" : kind.of} />
+      <Histogram counts={counts.data} zoom={asked.zoom} colour={kind.colour} what={kind.of === "registrations" ? "attempts" : kind.of} />
       {extra}
       <div class="status">
         <Told answer={answer} shown={rows.length} kind={kind} busy={search.busy} ms={search.ms} sorted={sort !== null} />
@@ -213,10 +203,10 @@ export function Results({ kind, params: p, live = false, open, beside, tools, ex
       <div class={`split${shown ? " open" : ""}`}>
         <Table rows={rows} columns={columns} id={rowId} label={kind.title} total={answer?.total} chosen={chosen} choose={choose} open={(i) => open(rows[i], rows)}
           end={() => void loadMore()} sort={sort} setSort={(k) => setSort((s) => (s?.key !== k ? { key: k, down: false } : s.down ? null : { key: k, down: true }))}
-          rowClass={kind.rowClass} empty={!search.busy && !search.error && <Nothing one={kind.one} q={q} range={range} zoom={zoom} />} />
+          rowClass={kind.rowClass} empty={!search.busy && !search.error && <Nothing one={kind.one} q={q} range={range} zoom={asked.zoom} />} />
         {shown && (
           <aside>
-            {beside(shown, { close, narrow: submit, previous: chosen > 0 ? () => step(-1) : undefined, next: chosen >= 0 && chosen < rows.length - 1 ? () => step(1) : undefined })}
+            {beside(shown, { close, narrow: asked.submit, previous: chosen > 0 ? () => step(-1) : undefined, next: chosen >= 0 && chosen < rows.length - 1 ? () => step(1) : undefined })}
           </aside>
         )}
       </div>

@@ -16,9 +16,11 @@ export function loadFields(): Promise<Field[]> {
   return fieldsOnce;
 }
 
+export type Of = "messages" | "calls" | "registrations";
+
 interface Props {
   page: string;
-  of?: "messages" | "calls" | "registrations"; // whose fields and values complete it
+  of?: Of; // whose fields and values complete it
   q: string;
   range: Range;
   submit: (q: string) => void;

@@ -8,14 +8,18 @@ import { usePref } from "../lib/prefs";
 import type { Health } from "../lib/types";
 import { href, usePlace } from "../lib/url";
 import { AliasPage } from "../pages/Aliases";
-import { Call, KeysHelp } from "../pages/Call";
+import { Call } from "../pages/Call";
 import { Calls } from "../pages/Calls";
+import { Dashboard } from "../pages/Dashboard";
 import { Import } from "../pages/Import";
 import { Live } from "../pages/Live";
 import { Messages } from "../pages/Messages";
 import type { PageProps } from "../pages/page";
+import { Quality } from "../pages/Quality";
+import { Registrations } from "../pages/Registrations";
 import { Senders } from "../pages/Senders";
 import { useKeys } from "./bits";
+import { KeysHelp } from "./KeysHelp";
 
 interface Entry {
   page: string;
@@ -28,7 +32,10 @@ interface Entry {
 const PAGES: Entry[] = [
   { page: "calls", name: "Calls", icon: "M5 4h4l2 5-2.5 1.5a11 11 0 0 0 5 5L15 13l5 2v4a2 2 0 0 1-2 2A15 15 0 0 1 3 6a2 2 0 0 1 2-2", view: Calls },
   { page: "messages", name: "Messages", icon: "M4 6h16M4 12h16M4 18h10", view: Messages },
+  { page: "registrations", name: "Registrations", icon: "M16 20v-2a4 4 0 0 0-8 0v2M12 11a3.5 3.5 0 1 0 0-7 3.5 3.5 0 0 0 0 7zM18 8l2 2 3-3", view: Registrations },
   { page: "live", name: "Live", icon: "M3 12h4l3-8 4 16 3-8h4", view: Live },
+  { page: "quality", name: "Quality", icon: "M4 20V10m5 10V4m5 16v-8m5 8V7", view: Quality },
+  { page: "dashboard", name: "Dashboard", icon: "M4 13a8 8 0 0 1 16 0M12 13l4-4M5 19h14", view: Dashboard },
   { page: "senders", name: "Senders", icon: "M5 12a7 7 0 0 1 14 0M8.5 12a3.5 3.5 0 0 1 7 0M12 12v8", view: Senders },
   { page: "import", name: "Import", icon: "M12 3v12m-5-5 5 5 5-5M4 20h16", view: Import },
   { page: "aliases", name: "Aliases", icon: "M3 12V4h8l10 10-8 8zM7.5 8h.01", view: AliasPage },

@@ -16,7 +16,7 @@ export function End({ alias, ip, port }: { alias: AliasOf; ip?: string; port?: n
 export function timeColumn(zone: string, days: boolean): Column<Row> {
   const clock = (us: number) => (days ? wall(us, zone).slice(5, 23) : wallTime(us, zone, 3));
   return {
-    key: "time", title: "Time", width: days ? "168px" : "104px", phone: true, class: "mono", sort: (r) => r.ts,
+    key: "time", title: "Time", width: days ? "176px" : "116px", phone: true, class: "mono", sort: (r) => r.ts,
     cell: (r) => <time title={wall(micros(r.ts), zone)}>{clock(micros(r.ts))}</time>,
   };
 }
