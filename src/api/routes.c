@@ -11,7 +11,7 @@ static const char *const sql_params[] = { "limit", "timeout", NULL };
 static const char *const flow_params[] = { "call_id", "legs",    "media",   "from",   "to", "limit",
                                            "after",   "columns", "payload", "format", NULL };
 static const char *const diagnosis_params[] = { "legs", "from", "to", NULL };
-static const char *const kpi_params[] = { "q", "from", "to", "by", "groups", "timeout", NULL };
+static const char *const kpi_params[] = { "q", "from", "to", "by", "prefix", "groups", "step", "timeout", NULL };
 static const char *const call_params[] = { "timeout", NULL };
 static const char *const message_params[] = { "seq", "ts", "raw", NULL };
 

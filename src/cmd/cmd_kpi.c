@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/when.h"
 #include "cmd/ask_json.h"
 #include "cmd/cmd.h"
 #include "cmd/grid.h"
@@ -13,11 +14,13 @@
 #include "query/search.h"
 
 #define GROUPS_DEFAULT 10
+#define STEP_LEAST_US  INT64_C(1000000)
+#define STEP_MOST_US   (INT64_C(366) * 86400 * 1000000)
 
 struct kpi_command {
     struct ask ask;
-    const char *by, *format;
-    uint64_t groups;
+    const char *by, *step, *format;
+    uint64_t groups, prefix;
     bool quiet;
 };
 
@@ -28,7 +31,10 @@ static const struct opt kpi_opts[] = {
     { "by", 'b', OPT_TEXT, AT(by), 0, "FIELD",
       "a line each for the most frequent values of: src, dst,\nfrom, to, ruri, pai, uac, uas, codec, "
       "state,\nstatus, cause, proto" },
+    { "prefix", 0, OPT_NUMBER, AT(prefix), KPI_PREFIX_MAX, "N",
+      "with --by from, to, ruri, pai: by their first N characters" },
     { "groups", 'n', OPT_NUMBER, AT(groups), KPI_GROUPS_MAX, "N", "values told (default 10)" },
+    { "step", 's', OPT_TEXT, AT(step), 0, "TIME", "a line each for such times: 15m, 1h, 1d (UTC)" },
     { "from", 0, OPT_TEXT, AT(ask.from), 0, "TIME",
       "not before it: 2026-01-31T12:00:00Z, seconds since 1970,\n-1h, -15m, -7d" },
     { "to", 0, OPT_TEXT, AT(ask.to), 0, "TIME", "before it" },
@@ -50,14 +56,18 @@ const struct opt_command cmd_kpi_help = {
         "average call duration, post dial delay of the calls that match; docs/kpi.md has the formulas. Calls that are\n"
         "not decided yet are no attempts.",
     .opts = kpi_opts,
-    .examples = "  hepcat kpi --from -1h\n  hepcat kpi --by dst --from -1d 'from:+49*'\n",
+    .examples = "  hepcat kpi --from -1h\n  hepcat kpi --by dst --from -1d 'from:+49*'\n"
+                "  hepcat kpi --by to --prefix 3 --step 1h --from -1d\n",
     .status = "0 there are calls, 1 there are none, 2 wrong usage or filter, 3 failed, or not all was looked at",
 };
 
 static int kpi_lake(void *arg, struct store *lake, struct buf *out, struct ask_problem *problem)
 {
     const struct kpi_command *c = arg;
-    struct kpi_options o = { .by = c->by, .groups = (size_t)c->groups };
+    struct kpi_options o = { .by = c->by, .prefix = (size_t)c->prefix, .groups = (size_t)c->groups };
+    int64_t step = 0;
+    (void)when_duration(c->step != NULL ? c->step : "", c->step != NULL ? strlen(c->step) : 0, STEP_MOST_US, &step);
+    o.step_us = (uint64_t)step;
     struct filter *filter = NULL;
     if (ask_question(&c->ask, &filter, &o.from_us, &o.to_us, &o.budget_us, problem) != 0)
         return -1;
@@ -66,7 +76,7 @@ static int kpi_lake(void *arg, struct store *lake, struct buf *out, struct ask_p
     int rc = misplaced != NULL ? -EINVAL : kpi_json(out, lake, &o, &problem->text);
     if (misplaced != NULL)
         (void)errmsg_set(&problem->text, "%s", misplaced);
-    problem->usage = rc == -EINVAL;
+    problem->usage = rc == -EINVAL || rc == -ERANGE;
     filter_free(filter);
     return rc;
 }
@@ -97,6 +107,23 @@ static void put_line(struct grid *g, const char *name, const json_t *figures)
         put_cell(g, json_object_get(figures, columns[i].key));
 }
 
+/* A line, or one for each step. */
+static void put_lines(struct grid *g, const char *name, const json_t *figures)
+{
+    const json_t *buckets = json_object_get(figures, "buckets");
+    size_t i;
+    json_t *bucket;
+    json_array_foreach(buckets, i, bucket)
+    {
+        const char *from = json_string_value(json_object_get(bucket, "from"));
+        char text[320];
+        (void)snprintf(text, sizeof(text), "%.256s %.19s", name, from != NULL ? from : "");
+        put_line(g, text, bucket);
+    }
+    if (buckets == NULL)
+        put_line(g, name, figures);
+}
+
 static bool print_grid(const json_t *answer, enum rows_format format)
 {
     const char *by = json_string_value(json_object_get(answer, "by"));
@@ -110,9 +137,9 @@ static bool print_grid(const json_t *answer, enum rows_format format)
     json_array_foreach(json_object_get(answer, "groups"), i, group)
     {
         const char *value = json_string_value(json_object_get(group, "value"));
-        put_line(&g, value != NULL ? value : "", group);
+        put_lines(&g, value != NULL ? value : "", group);
     }
-    put_line(&g, "all", answer);
+    put_lines(&g, "all", answer);
     bool ok = grid_print(&g, format);
     grid_free(&g);
     return ok;
@@ -139,12 +166,16 @@ static int conclude(const struct kpi_command *c, const json_t *answer, enum rows
 
 static int kpi(struct kpi_command *c, enum rows_format format)
 {
-    char groups[24];
+    char groups[24], prefix[24];
     struct ask_problem problem;
     json_t *answer;
     (void)snprintf(groups, sizeof(groups), "%" PRIu64, c->groups);
-    const char *const params[] = { "q",   c->ask.filter, "from", c->ask.from, "to",           c->ask.to, "by",
-                                   c->by, "groups",      groups, "timeout",   c->ask.timeout, NULL };
+    (void)snprintf(prefix, sizeof(prefix), "%" PRIu64, c->prefix);
+    const char *const params[] = { "q",      c->ask.filter, "from",    c->ask.from,
+                                   "to",     c->ask.to,     "by",      c->by,
+                                   "groups", groups,        "timeout", c->ask.timeout,
+                                   "step",   c->step,       "prefix",  c->prefix > 0 ? prefix : NULL,
+                                   NULL };
     const struct ask_json q = { .path = "/api/v1/kpi", .params = params, .lake = kpi_lake, .arg = c };
     if (ask_json(&c->ask, &q, &answer, &problem) != 0)
         return ask_complain(&c->ask, "kpi", &problem);
@@ -164,6 +195,11 @@ int cmd_kpi(int argc, char **argv)
         return status;
     if (!rows_format_parse(c.format, &format))
         return report_usage("kpi", "--format is table, json or csv");
+    int64_t step = STEP_LEAST_US;
+    if (c.step != NULL && (!when_duration(c.step, strlen(c.step), STEP_MOST_US, &step) || step < STEP_LEAST_US))
+        return report_usage("kpi", "--step is a time of 1s to 366d");
+    if (c.prefix > 0 && c.by == NULL)
+        return report_usage("kpi", "--prefix goes with --by");
     if (c.groups == 0)
         return report_usage("kpi", "--groups is at least 1");
     buf_init(&filter, (size_t)64 << 10);

@@ -19,9 +19,28 @@ struct counting {
     struct store *store;
     struct store_pin *pin;
     const struct kpi_options *o;
+    int64_t from_us, to_us; /* of the calls that there are, where the options leave them open */
+    int64_t start_us;       /* of the first bucket */
+    size_t buckets;         /* 0: no step */
     bool exact;
     struct errmsg *err;
 };
+
+/* Figures of all calls, and behind them those of each bucket. */
+#define FIGURES(c) ((c)->buckets + 1)
+
+static uint64_t count_in(const struct store_value *v, size_t figure)
+{
+    return figure == 0 ? v->total : v->counts[figure - 1];
+}
+
+static uint64_t sum_in(const struct counting *c, const uint64_t *by_bucket, size_t figure)
+{
+    uint64_t sum = 0;
+    for (size_t i = 0; i < (c->buckets > 0 ? c->buckets : 1); i++)
+        sum += figure == 0 || figure - 1 == i ? by_bucket[i] : 0;
+    return sum;
+}
 
 static size_t seconds_text(int64_t ms, char out[STORE_NUMBER_TEXT])
 {
@@ -59,7 +78,9 @@ static int count(struct counting *c, const char *text, struct store_by by, struc
                                      .filter = filter,
                                      .from_us = c->o->from_us,
                                      .to_us = c->o->to_us,
-                                     .buckets = 1,
+                                     .start_us = c->start_us,
+                                     .bucket_us = c->buckets > 0 ? c->o->step_us : 0,
+                                     .buckets = c->buckets > 0 ? c->buckets : 1,
                                      .has_by = true,
                                      .by = by,
                                      .budget_us = c->o->budget_us,
@@ -81,11 +102,11 @@ static int64_t number_of(const struct store_value *v)
     return strtoll(v->text, NULL, 10);
 }
 
-static uint64_t count_of(const struct store_aggregate *a, const char *value)
+static uint64_t count_of(const struct store_aggregate *a, const char *value, size_t figure)
 {
     for (size_t i = 0; i < a->value_count; i++)
         if (strcmp(a->values[i].text, value) == 0)
-            return a->values[i].total;
+            return count_in(&a->values[i], figure);
     return 0;
 }
 
@@ -118,8 +139,10 @@ static int take_states(struct counting *c, const char *q, struct kpi *k)
     int rc = count(c, text, by_column(RECORD_CALL_COL_state, NULL), &a);
     if (rc != 0)
         return rc;
-    k->undecided = count_of(&a, "calling") + count_of(&a, "ringing") + count_of(&a, "early");
-    k->completed = count_of(&a, "completed");
+    for (size_t n = 0; n < FIGURES(c); n++) {
+        k[n].undecided = count_of(&a, "calling", n) + count_of(&a, "ringing", n) + count_of(&a, "early", n);
+        k[n].completed = count_of(&a, "completed", n);
+    }
     store_aggregate_free(&a);
     return 0;
 }
@@ -135,16 +158,19 @@ static int take_status(struct counting *c, const char *q, struct kpi *k)
     int rc = count(c, text, by_column(RECORD_CALL_COL_status, NULL), &a);
     if (rc != 0)
         return rc;
-    k->attempts = a.total;
-    k->classes[0] = a.none[0] + a.rest[0];
-    for (size_t i = 0; i < a.value_count; i++)
-        add_status(k, number_of(&a.values[i]), a.values[i].total);
+    for (size_t n = 0; n < FIGURES(c); n++) {
+        k[n].attempts = sum_in(c, a.counts, n);
+        k[n].classes[0] = sum_in(c, a.none, n) + sum_in(c, a.rest, n);
+        for (size_t i = 0; i < a.value_count; i++)
+            add_status(&k[n], number_of(&a.values[i]), count_in(&a.values[i], n));
+    }
     store_aggregate_free(&a);
     (void)snprintf(text, sizeof(text), "%s " DECIDED " status:487 ring:*", q);
     rc = count(c, text, by_column(RECORD_CALL_COL_status, NULL), &a);
     if (rc != 0)
         return rc;
-    k->rung_out = a.total;
+    for (size_t n = 0; n < FIGURES(c); n++)
+        k[n].rung_out = sum_in(c, a.counts, n);
     store_aggregate_free(&a);
     return 0;
 }
@@ -157,10 +183,11 @@ static int take_talk(struct counting *c, const char *q, struct kpi *k)
     int rc = count(c, text, by_column(RECORD_CALL_COL_talk_ms, seconds_text), &a);
     if (rc != 0)
         return rc;
-    for (size_t i = 0; i < a.value_count; i++) {
-        k->talks += a.values[i].total;
-        k->talk_s += (uint64_t)number_of(&a.values[i]) * a.values[i].total;
-    }
+    for (size_t n = 0; n < FIGURES(c); n++)
+        for (size_t i = 0; i < a.value_count; i++) {
+            k[n].talks += count_in(&a.values[i], n);
+            k[n].talk_s += (uint64_t)number_of(&a.values[i]) * count_in(&a.values[i], n);
+        }
     store_aggregate_free(&a);
     return 0;
 }
@@ -172,11 +199,11 @@ static int compare_numbers(const void *a, const void *b)
 }
 
 /* The least value that so many percent of the calls do not exceed (nearest rank). */
-static int64_t percentile(const struct store_aggregate *a, uint64_t all, unsigned percent)
+static int64_t percentile(const struct store_aggregate *a, size_t figure, uint64_t all, unsigned percent)
 {
     uint64_t rank = (all * percent + 99) / 100, seen = 0;
-    for (size_t i = 0; i < a->value_count; i++) {
-        seen += a->values[i].total;
+    for (size_t i = 0; i < a->value_count && all > 0; i++) {
+        seen += count_in(&a->values[i], figure);
         if (seen >= rank)
             return number_of(&a->values[i]);
     }
@@ -189,23 +216,24 @@ static int take_pdd(struct counting *c, const char *q, struct kpi *k)
     char text[FILTER_TEXT_MAX];
     (void)snprintf(text, sizeof(text), "%s " DECIDED " pdd:*", q);
     int rc = count(c, text, by_column(RECORD_CALL_COL_pdd_ms, hundredths_text), &a);
-    k->pdd_p50_ms = k->pdd_p95_ms = -1;
     if (rc != 0)
         return rc;
-    for (size_t i = 0; i < a.value_count; i++)
-        k->pdds += a.values[i].total;
-    if (a.value_count > 0) {
+    if (a.value_count > 0)
         qsort(a.values, a.value_count, sizeof(*a.values), compare_numbers);
-        k->pdd_p50_ms = percentile(&a, k->pdds, 50);
-        k->pdd_p95_ms = percentile(&a, k->pdds, 95);
+    for (size_t n = 0; n < FIGURES(c); n++) {
+        for (size_t i = 0; i < a.value_count; i++)
+            k[n].pdds += count_in(&a.values[i], n);
+        k[n].pdd_p50_ms = percentile(&a, n, k[n].pdds, 50);
+        k[n].pdd_p95_ms = percentile(&a, n, k[n].pdds, 95);
     }
     store_aggregate_free(&a);
     return 0;
 }
 
+/* Into FIGURES(c) places. */
 static int figures(struct counting *c, const char *q, struct kpi *ret)
 {
-    *ret = (struct kpi){ .pdd_p50_ms = -1 };
+    memset(ret, 0, FIGURES(c) * sizeof(*ret));
     c->exact = true;
     int rc = take_states(c, q, ret);
     if (rc == 0)
@@ -214,7 +242,8 @@ static int figures(struct counting *c, const char *q, struct kpi *ret)
         rc = take_talk(c, q, ret);
     if (rc == 0)
         rc = take_pdd(c, q, ret);
-    ret->exact = c->exact;
+    for (size_t n = 0; n < FIGURES(c); n++)
+        ret[n].exact = c->exact;
     return rc;
 }
 
@@ -263,33 +292,65 @@ static void put_figures(struct buf *out, const struct kpi *k, double seconds)
     buf_printf(out, "},\"exact\":%s", k->exact ? "true" : "false");
 }
 
+static double seconds_of(int64_t from_us, int64_t to_us)
+{
+    return to_us > from_us ? (double)(to_us - from_us) / SECOND : 0;
+}
+
+static void put_bucket(const struct counting *c, struct buf *out, const struct kpi *k, size_t i)
+{
+    char text[WHEN_TEXT_MAX];
+    int64_t begin = c->start_us + (int64_t)(i * c->o->step_us), end = begin + (int64_t)c->o->step_us;
+    (void)when_format(begin, text);
+    buf_printf(out, "%s{\"from\":\"%s\",", i > 0 ? ",\n" : "\n", text);
+    put_figures(out, k, seconds_of(begin > c->from_us ? begin : c->from_us, end < c->to_us ? end : c->to_us));
+    buf_putc(out, '}');
+}
+
+/* Figures, and those of the buckets. */
+static void put_all_figures(const struct counting *c, struct buf *out, const struct kpi *k)
+{
+    put_figures(out, k, seconds_of(c->from_us, c->to_us));
+    if (c->buckets == 0)
+        return;
+    buf_puts(out, ",\n\"buckets\":[");
+    for (size_t i = 0; i < c->buckets; i++)
+        put_bucket(c, out, &k[1 + i], i);
+    buf_putc(out, ']');
+}
+
 /* ------------------------------------------------------------------------------------------------ groups */
 
 /* What calls can be grouped by: the name, which is a field of the filter language, and its column. */
 static const struct group {
     const char *name;
     int column;
+    bool number; /* has prefixes */
 } groups[] = {
-    { "src", RECORD_COL_src_ip },
-    { "dst", RECORD_COL_dst_ip },
-    { "from", RECORD_CALL_COL_from_user },
-    { "to", RECORD_CALL_COL_to_user },
-    { "ruri", RECORD_CALL_COL_ruri_user },
-    { "pai", RECORD_CALL_COL_pai_user },
-    { "uac", RECORD_CALL_COL_caller_agent },
-    { "uas", RECORD_CALL_COL_callee_agent },
-    { "codec", RECORD_CALL_COL_codec },
-    { "state", RECORD_CALL_COL_state },
-    { "status", RECORD_CALL_COL_status },
-    { "cause", RECORD_CALL_COL_q850_cause },
-    { "proto", RECORD_COL_proto },
+    { "src", RECORD_COL_src_ip, false },
+    { "dst", RECORD_COL_dst_ip, false },
+    { "from", RECORD_CALL_COL_from_user, true },
+    { "to", RECORD_CALL_COL_to_user, true },
+    { "ruri", RECORD_CALL_COL_ruri_user, true },
+    { "pai", RECORD_CALL_COL_pai_user, true },
+    { "uac", RECORD_CALL_COL_caller_agent, false },
+    { "uas", RECORD_CALL_COL_callee_agent, false },
+    { "codec", RECORD_CALL_COL_codec, false },
+    { "state", RECORD_CALL_COL_state, false },
+    { "status", RECORD_CALL_COL_status, false },
+    { "cause", RECORD_CALL_COL_q850_cause, false },
+    { "proto", RECORD_COL_proto, false },
 };
 
-static const struct group *group_of(const char *name, struct errmsg *err)
+static const struct group *group_of(const char *name, size_t prefix, struct errmsg *err)
 {
     for (size_t i = 0; i < sizeof(groups) / sizeof(groups[0]); i++)
-        if (strcmp(groups[i].name, name) == 0)
-            return &groups[i];
+        if (strcmp(groups[i].name, name) == 0) {
+            if (prefix == 0 || groups[i].number)
+                return &groups[i];
+            (void)errmsg_set(err, "calls are grouped by a prefix of from, to, ruri or pai, not of '%s'", name);
+            return NULL;
+        }
     (void)errmsg_set(err,
                      "calls cannot be grouped by '%.64s', but by src, dst, from, to, ruri, pai, uac, "
                      "uas, codec, state, status, cause, proto",
@@ -297,8 +358,8 @@ static const struct group *group_of(const char *name, struct errmsg *err)
     return NULL;
 }
 
-/* The filter, and the group's own test. False if that is too long. */
-static bool put_test(struct buf *to, const char *q, const char *field, const struct store_value *v)
+/* The filter, and the group's own test: of a prefix one that begins so. False if that is too long. */
+static bool put_test(struct buf *to, const char *q, const char *field, size_t prefix, const struct store_value *v)
 {
     buf_reset(to);
     buf_printf(to, "%s %s:\"", q, field);
@@ -307,38 +368,39 @@ static bool put_test(struct buf *to, const char *q, const char *field, const str
             buf_putc(to, '\\');
         buf_putc(to, v->text[i]);
     }
-    buf_puts(to, "\"");
+    buf_puts(to, prefix > 0 && v->len >= prefix ? "\"*" : "\"");
     buf_putc(to, '\0');
     return !to->failed && to->len < FILTER_TEXT_MAX - sizeof(DECIDED) - 64;
 }
 
-static int put_group(struct counting *c, struct buf *out, const char *q, const struct store_value *v, double seconds,
+static int put_group(struct counting *c, struct buf *out, const char *q, const struct store_value *v, struct kpi *k,
                      bool first)
 {
-    struct kpi k;
-    int rc = figures(c, q, &k);
+    int rc = figures(c, q, k);
     if (rc != 0)
         return rc;
     buf_puts(out, first ? "\n{\"value\":" : ",\n{\"value\":");
     (void)json_out_string(out, (const uint8_t *)v->text, v->len);
     buf_putc(out, ',');
-    put_figures(out, &k, seconds);
+    put_all_figures(c, out, k);
     buf_putc(out, '}');
     return 0;
 }
 
-static int put_groups(struct counting *c, struct buf *out, const char *q, const struct group *g, double seconds)
+static int put_groups(struct counting *c, struct buf *out, const char *q, const struct group *g, struct kpi *k)
 {
     struct store_aggregate a;
     struct buf text;
-    int rc = count(c, q, by_column(g->column, NULL), &a);
+    struct store_by by = by_column(g->column, NULL);
+    by.first = c->o->prefix;
+    int rc = count(c, q, by, &a);
     if (rc != 0)
         return rc;
     buf_init(&text, FILTER_TEXT_MAX);
     buf_printf(out, ",\n\"by\":\"%s\",\"values\":%zu,\"groups\":[", g->name, a.value_count);
     for (size_t i = 0, shown = 0; i < a.value_count && shown < c->o->groups && rc == 0; i++)
-        if (put_test(&text, q, g->name, &a.values[i]))
-            rc = put_group(c, out, (const char *)text.ptr, &a.values[i], seconds, shown++ == 0);
+        if (put_test(&text, q, g->name, by.first, &a.values[i]))
+            rc = put_group(c, out, (const char *)text.ptr, &a.values[i], k, shown++ == 0);
     buf_putc(out, ']');
     buf_free(&text);
     store_aggregate_free(&a);
@@ -348,40 +410,67 @@ static int put_groups(struct counting *c, struct buf *out, const char *q, const 
 /* ------------------------------------------------------------------------------------------------ all of it */
 
 /* Ends that are open become those of the calls that there are. */
-static void close_window(const struct counting *c, int64_t *from, int64_t *to)
+static void close_window(struct counting *c)
 {
     int64_t min = INT64_MAX, max = INT64_MIN;
     bool any = c->store->ops->span(c->store, c->pin, RECORD_TABLES_CALLS, &min, &max);
-    if (*from == INT64_MIN)
-        *from = any ? min : 0;
-    if (*to == INT64_MAX)
-        *to = any ? max + 1 : *from;
+    c->from_us = c->o->from_us != INT64_MIN ? c->o->from_us : any ? min : 0;
+    c->to_us = c->o->to_us != INT64_MAX ? c->o->to_us : any ? max + 1 : c->from_us;
+}
+
+/* Buckets begin at multiples of the step. */
+static int make_buckets(struct counting *c)
+{
+    int64_t step = (int64_t)c->o->step_us;
+    if (step == 0 || c->to_us <= c->from_us)
+        return 0;
+    c->start_us = c->from_us - (c->from_us % step + step) % step;
+    uint64_t count = ((uint64_t)(c->to_us - c->start_us) + c->o->step_us - 1) / c->o->step_us;
+    if (count > KPI_BUCKETS_MAX) {
+        (void)errmsg_set(c->err, "more than %d steps: a longer step, or a shorter time", KPI_BUCKETS_MAX);
+        return -ERANGE;
+    }
+    c->buckets = (size_t)count;
+    return 0;
+}
+
+static void put_window(const struct counting *c, struct buf *out)
+{
+    char text[WHEN_TEXT_MAX];
+    (void)when_format(c->from_us, text);
+    buf_printf(out, "{\"from\":\"%s\"", text);
+    (void)when_format(c->to_us, text);
+    buf_printf(out, ",\"to\":\"%s\"", text);
+    if (c->o->step_us > 0)
+        buf_printf(out, ",\"step_s\":%.3f", (double)c->o->step_us / SECOND);
+    buf_puts(out, ",\n");
 }
 
 static int put_all(struct counting *c, struct buf *out, const char *q, const struct group *g)
 {
-    int64_t from = c->o->from_us, to = c->o->to_us;
-    char text[WHEN_TEXT_MAX];
-    struct kpi k;
-    close_window(c, &from, &to);
-    double seconds = to > from ? (double)(to - from) / SECOND : 0;
-    int rc = figures(c, q, &k);
-    if (rc != 0)
-        return rc;
-    (void)when_format(from, text);
-    buf_printf(out, "{\"from\":\"%s\"", text);
-    (void)when_format(to, text);
-    buf_printf(out, ",\"to\":\"%s\",\n", text);
-    put_figures(out, &k, seconds);
-    rc = g != NULL ? put_groups(c, out, q, g, seconds) : 0;
-    buf_puts(out, "}\n");
+    close_window(c);
+    int rc = make_buckets(c);
+    struct kpi *k = rc == 0 ? calloc(FIGURES(c), sizeof(*k)) : NULL;
+    if (rc == 0 && k == NULL) {
+        (void)errmsg_set(c->err, "out of memory");
+        rc = -ENOMEM;
+    }
+    if (rc == 0)
+        rc = figures(c, q, k);
+    if (rc == 0) {
+        put_window(c, out);
+        put_all_figures(c, out, k);
+        rc = g != NULL ? put_groups(c, out, q, g, k) : 0;
+        buf_puts(out, "}\n");
+    }
+    free(k);
     return rc;
 }
 
 int kpi_json(struct buf *out, struct store *store, const struct kpi_options *o, struct errmsg *err)
 {
     struct counting c = { .store = store, .o = o, .err = err };
-    const struct group *g = o->by != NULL ? group_of(o->by, err) : NULL;
+    const struct group *g = o->by != NULL ? group_of(o->by, o->prefix, err) : NULL;
     if (o->by != NULL && g == NULL)
         return -EINVAL;
     const char *text = o->filter != NULL ? filter_text(o->filter) : "";

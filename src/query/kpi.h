@@ -10,8 +10,10 @@
 #include "base/errmsg.h"
 #include "store/store.h"
 
-#define KPI_GROUPS_MAX 50
-#define KPI_CLASSES    7 /* 0: without a final response; 2xx is class 2 */
+#define KPI_GROUPS_MAX  50
+#define KPI_BUCKETS_MAX 100
+#define KPI_PREFIX_MAX  32 /* octets of a number */
+#define KPI_CLASSES     7  /* 0: without a final response; 2xx is class 2 */
 
 struct kpi {
     uint64_t attempts;
@@ -32,14 +34,17 @@ struct kpi_options {
     const struct filter *filter; /* NULL: all calls */
     int64_t from_us, to_us;      /* as in struct store_scan */
     const char *by;              /* a field of the filter language to group by; NULL: none */
+    size_t prefix;               /* of the numbers that they are grouped by, so many octets; 0: all of them */
     size_t groups;               /* those with the most calls, at most KPI_GROUPS_MAX */
+    uint64_t step_us;            /* figures of each such time, of all and of each group; 0: none */
     uint64_t budget_us;          /* wall time of each count; 0: none */
     const atomic_bool *cancel;
 };
 
 /*
  * Appends a JSON object (docs/api.md). 0, or a negative errno with a text: -EINVAL if `by` is no field that calls can
- * be grouped by; -ECANCELED.
+ * be grouped by, or no number where a prefix is asked for; -ERANGE: a step that would give more than KPI_BUCKETS_MAX
+ * buckets; -ECANCELED.
  */
 int kpi_json(struct buf *out, struct store *store, const struct kpi_options *options, struct errmsg *err);
 

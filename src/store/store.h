@@ -114,6 +114,7 @@ struct store_by {
     int columns[RECORD_TABLES]; /* TEXT, IP, NUMBER or OPTIONAL; -1: rows of this table have no value */
     /* Text of a number, its length; several numbers may have one text. NULL: decimal digits. */
     size_t (*text)(int64_t number, char out[STORE_NUMBER_TEXT]);
+    size_t first; /* of a text so many octets, or fewer to keep a character whole; 0: all of it */
 };
 
 struct store_value {

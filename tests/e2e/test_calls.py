@@ -278,6 +278,47 @@ class Calls(lib.Case):
         self.assertEqual((done.code, done.out.decode().splitlines()[-1]),
                          (0, "all,10,4,40.00,60.00,55.56,10.00,30.00,1500,5100,0.10,1.20"), done)
 
+    def test_kpi_over_time_and_by_prefix(self) -> None:
+        """Five calls in the first and the third of three hours, the figures computed by hand."""
+        server = self.serve()
+        hour = int(time.time() // 3600) * 3600 - 4 * 3600
+        for script in (self.leg("a", hour + 600, to_user="+4930111", talk=10),
+                       self.leg("b", hour + 2400, to_user="+4930222", talk=30), Script("c", hour + 3000).refused(486, "Busy Here"),
+                       self.leg("d", hour + 7200, to_user="+33155", talk=60),
+                       Script("e", hour + 9000).refused(503, "Service Unavailable")):
+            self.keep(script)
+        server.send(self.kept)
+        self.wait_calls(server, 5)
+        window = {"from": hour, "to": hour + 3 * 3600}
+        k = server.get("/api/v1/kpi", step="1h", by="ruri", prefix=5, **window).json
+        self.assertEqual((k["attempts"], k["asr"], k["acd_s"], k["step_s"]), (5, 60.0, 33.33, 3600))
+        self.assertEqual([(b["attempts"], b["answered"], b["asr"], b["isa"], b["acd_s"], b["pdd_p50_ms"], b["pdd_p95_ms"],
+                           b["erlang"], b["classes"]["4xx"]) for b in k["buckets"]],
+                         [(3, 2, 66.67, 0.0, 20.0, 1000, 1000, 0.01, 1), (0, 0, None, None, None, None, None, 0.0, 0),
+                          (2, 1, 50.0, 50.0, 60.0, 500, 1000, 0.02, 0)])
+        starts = [time.strftime("%Y-%m-%dT%H:%M:%S.000000Z", time.gmtime(hour + i * 3600)) for i in range(3)]
+        self.assertEqual([b["from"] for b in k["buckets"]], starts)
+        groups = {g["value"]: g for g in k["groups"]}
+        self.assertEqual({v: (g["attempts"], g["asr"]) for v, g in groups.items()},
+                         {"+4930": (2, 100.0), "+3315": (1, 100.0), "bob": (2, 0.0)})
+        self.assertEqual([b["attempts"] for b in groups["bob"]["buckets"]], [1, 0, 1])
+        # The first step begins at a full hour, and is half as long: 2 calls in 1800 s.
+        k = server.get("/api/v1/kpi", step="1h", **{"from": hour + 1800, "to": hour + 3 * 3600}).json
+        self.assertEqual([(b["from"], b["attempts"], b["erlang"]) for b in k["buckets"]],
+                         [(starts[0], 2, 0.02), (starts[1], 0, 0.0), (starts[2], 2, 0.02)])
+        for bad, parameter in (({"prefix": 3}, "prefix"), ({"by": "src", "prefix": 3}, "by"), ({"step": "1s"}, "step"),
+                               ({"step": "1ms"}, "step"), ({"step": "x"}, "step"), ({"by": "to", "prefix": 33}, "prefix")):
+            answer = server.get("/api/v1/kpi", **window, **bad)
+            self.assertEqual((answer.status, answer.json["parameter"]), (400, parameter), bad)
+        done = lib.run("kpi", "--server", server.url, "--from", str(hour), "--to", str(hour + 3 * 3600), "--step", "1h",
+                       "--by", "ruri", "--prefix", "5", "--groups", "1", "--format", "csv")
+        lines = [line.split(",")[:4] for line in done.out.decode().splitlines()[1:]]
+        self.assertEqual((done.code, len(lines)), (0, 6), done)
+        self.assertEqual(lines[3:], [[f"all {starts[0][:19]}", "3", "2", "66.67"], [f"all {starts[1][:19]}", "0", "0", ""],
+                                     [f"all {starts[2][:19]}", "2", "1", "50.00"]])
+        for args in (("--step", "1ms"), ("--prefix", "3"), ("--step", "1h", "--by", "src", "--prefix", "2")):
+            self.assertEqual(lib.run("kpi", "--server", server.url, *args).code, 2, args)
+
     # -------------------------------------------------------------------------------------------------- legs
 
     def leg(self, call: str, at: float, *, extra: str = "", to_user: str = "bob", talk: float = 5) -> Script:

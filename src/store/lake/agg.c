@@ -240,8 +240,19 @@ bool agg_has_prefix(const struct agg *a, const uint8_t *text, size_t len)
                             : memcmp(text, q->prefix, q->prefix_len) == 0;
 }
 
+static size_t cut(const struct agg *a, const uint8_t *text, size_t len)
+{
+    size_t first = a->q->by.first;
+    if (first == 0 || len <= first)
+        return len;
+    while (first > 0 && (text[first] & 0xc0) == 0x80)
+        first--;
+    return first;
+}
+
 uint32_t agg_text(struct agg *a, const uint8_t *text, size_t len)
 {
+    len = cut(a, text, len);
     return agg_has_prefix(a, text, len) ? find(a, text, len) : AGG_SKIP;
 }
 
