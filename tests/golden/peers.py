@@ -159,8 +159,8 @@ REASONS = {"100": "Trying", "180": "Ringing", "183": "Session Progress", "200": 
 class Steps:
     """One side of a call as a SIPp scenario: `>INVITE sdp; <100?; <180; <200; >ACK; wait 300; >BYE; <200`."""
 
-    def __init__(self, name: str, side: str, steps: str, headers: list[str]):
-        self.name, self.side, self.headers = name, side, headers
+    def __init__(self, name: str, side: str, steps: str, headers: list[str], call_id: str):
+        self.name, self.side, self.headers, self.call_id = name, side, headers, call_id
         self.callee = side != "uac"
         self.number = 0      # CSeq of its own requests
         self.last = ""       # method of what came last
@@ -174,7 +174,7 @@ class Steps:
             return "Content-Length: 0\n\n"
         codecs = next((w.split(",") for w in words if w.split(",")[0] in CODECS), ["PCMU", "PCMA"])
         more = "".join(f"a={w}\n" for w in words if w in ("sendonly", "recvonly", "inactive"))
-        sdp = SDP.format(session=number_of(self.name, self.side), port=20000 + number_of(self.name, self.side) % 20000 * 2,
+        sdp = SDP.format(session=number_of(self.call_id, self.side), port=20000 + number_of(self.call_id, self.side) % 20000 * 2,
                          types=" ".join(CODECS[c] for c in codecs), maps="".join(f"a=rtpmap:{CODECS[c]} {c}/8000\n" for c in codecs),
                          more=more)
         return f"Content-Type: application/sdp\nContent-Length: [len]\n\n{sdp}"
@@ -257,16 +257,16 @@ class Steps:
 
 
 class Sipp(lib.Process):
-    def __init__(self, tmp: Path, name: str, side: str, steps: str, headers: list[str], to: str = "", tcp: bool = False):
+    def __init__(self, tmp: Path, name: str, side: str, steps: str, headers: list[str], to: str, tcp: bool, call_id: str):
         path = tmp / f"{name}-{side}.xml"
-        path.write_text(Steps(name, side, steps, headers).xml())
+        path.write_text(Steps(name, side, steps, headers, call_id).xml())
         self.port = lib.free_port(socket.SOCK_STREAM if tcp else socket.SOCK_DGRAM)
         args = ["sipp", "-sf", str(path), "-i", "127.0.0.1", "-p", str(self.port), "-m", "1", "-nostdin", "-nr", "-nd",
-                "-t", "t1" if tcp else "u1", "-timeout", "20s", "-timeout_error", "-aa", "-cid_str", f"{name}-1@golden"]
+                "-t", "t1" if tcp else "u1", "-timeout", "20s", "-timeout_error", "-aa", "-cid_str", call_id]
         super().__init__(*args, *([to] if to else []), cwd=tmp, env={**os.environ, "TERM": "dumb"})
         self.name = f"{name} {side}"
 
     def done(self) -> None:
-        code = self.wait(70)
+        code = self.wait(40)
         if code != 0:
             raise AssertionError(f"SIPp, {self.name}: exit {code}\n{self.err[-3000:]}")

@@ -46,7 +46,8 @@ def shown(row: dict, key: str):
 class Judge:
     """Compares what was found with what is expected; `wrong` says what differs."""
 
-    def __init__(self) -> None:
+    def __init__(self, call_ids: dict[str, str]) -> None:
+        self.call_ids = call_ids  # by leg
         self.wrong: list[str] = []
 
     def same(self, what: str, got, want) -> None:
@@ -66,6 +67,8 @@ class Judge:
                 want = e.values["imported"]
             if want in (None, "*") or key in ("live", "imported") or (key == "talk" and running) or (key == "ring" and running and want != "-"):
                 continue
+            if str(want).startswith("leg:"):
+                want = self.call_ids[str(want)[4:]]
             got = uids.get(row.get("probable"), "") if key == "probable" else shown(row, key)
             self.same(f"{name} {key}", got, want)
 
@@ -153,7 +156,7 @@ class GoldenCase(lib.Case):
                          for s in scenarios}
         for s in scenarios:
             with self.subTest(s.name):
-                judge = Judge()
+                judge = Judge({n: leg.call_id for n, leg in s.legs.items()})
                 self.judge_rows(judge, s, calls, s.calls, live)
                 self.judge_rows(judge, s, attempts, s.attempts, live)
                 self.judge_explained(judge, s, {n: f.result() for n, f in explained[s.name].items()})
@@ -214,10 +217,22 @@ class Peers(GoldenCase):
         self.scenarios = self.read("real")
 
     def run_one(self, s: script.Scenario, kamailio: peers.Kamailio) -> list[script.Message]:
-        """Runs it to its end; what the B2BUA saw."""
+        """Runs it to its end; what the B2BUA saw. SIPp hangs at times on a busy machine: then once more, as another call."""
+        for again in range(3):
+            for n in ("1", "2"):
+                s.leg(n).call_id = f"{s.name}{'-again' * again}-{n}@golden"
+            try:
+                return self.try_one(s, kamailio)
+            except AssertionError as error:
+                print(f"{s.name}: {error}", file=sys.stderr)
+                if again == 2:
+                    raise
+        raise AssertionError("not reached")
+
+    def try_one(self, s: script.Scenario, kamailio: peers.Kamailio) -> list[script.Message]:
         def start(stack: contextlib.ExitStack, side: str, headers: list[str], to: str = "") -> peers.Sipp:
             sipp = stack.enter_context(peers.Sipp(self.tmp, s.name, side, s.peers[side][0], headers, to,
-                                                  "tcp" in s.peers and side == "uac"))
+                                                  "tcp" in s.peers and side == "uac", s.leg("1").call_id))
             if side != "uac":
                 lib.wait_for(lambda: lib.udp_bound(sipp.port) or sipp.proc.poll() is not None, f"{s.name}: {side}")
             return sipp
@@ -244,7 +259,10 @@ class Peers(GoldenCase):
         by_call: dict[str, list[script.Message]] = {}
         for m in messages:
             by_call.setdefault(re.search(r"^Call-ID:\s*(\S+)", m.payload, re.M)[1], []).append(m)
+        known = {leg.call_id for s in self.scenarios for leg in s.legs.values()}
         for row in self.rows(["calls"], where):
+            if row["call_id"] not in known:
+                continue
             for key, ms in times_of(by_call[row["call_id"]]).items():
                 self.assertAlmostEqual(row[COLUMNS[key]], ms, delta=2, msg=f"{row['call_id']}: {key}")
 
