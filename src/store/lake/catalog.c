@@ -32,7 +32,7 @@ int catalog_open(struct catalog **ret, const struct catalog_options *options)
     c->o.dir = c->dir;
     c->o.readers_max = options->readers_max > 0 ? options->readers_max : 64;
     c->o.reader_octets = options->reader_octets > 0 ? options->reader_octets : (size_t)24 << 20;
-    c->o.filter_octets = options->filter_octets > 0 ? options->filter_octets : (size_t)64 << 20;
+    c->o.filter_octets = options->filter_octets > 0 ? options->filter_octets : (size_t)96 << 20;
     c->o.totals_max = options->totals_max > 0 ? options->totals_max : 32768;
     pthread_mutex_init(&c->lock, NULL);
     c->idle = calloc(c->o.readers_max, sizeof(struct catalog_file *));

@@ -4,7 +4,7 @@
  *
  * A reader (with its file descriptor and footer) belongs to one thread at a time: catalog_take() and catalog_give().
  *
- * Key filters are the files' own bloom filters of call_id and correlation_id, one a row group, kept in memory: an
+ * Key filters are the files' own bloom filters of key columns (lake_column_is_key()), one a row group, kept in memory: an
  * equality look-up then touches only the row groups that may have the key, and a key that nobody has costs no file.
  * About 16 kB a row group and column (32768 rows, 5000 calls).
  */
@@ -26,7 +26,7 @@ struct catalog_options {
     const char *dir;       /* of the lake; copied */
     unsigned readers_max;  /* open and not in use [64] */
     size_t reader_octets;  /* memory of these [24 MiB] */
-    size_t filter_octets;  /* memory of key filters [64 MiB] */
+    size_t filter_octets;  /* memory of key filters [96 MiB] */
     size_t totals_max;     /* totals remembered [32768], 100 octets each */
 };
 
@@ -68,9 +68,6 @@ uint64_t catalog_octets(const struct catalog_file *f);
 int catalog_cell(struct catalog_file *f, unsigned column, uint64_t row, struct record_cell *ret);
 
 /* ------------------------------------------------------------------------------------------------ key filters */
-
-/* Columns that have them. */
-bool catalog_is_key(unsigned column);
 
 struct key_filter;
 

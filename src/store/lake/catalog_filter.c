@@ -33,11 +33,6 @@ struct key_filter {
 
 /* ------------------------------------------------------------------------------------------------ one filter */
 
-bool catalog_is_key(unsigned column)
-{
-    return column == RECORD_SIP_COL_call_id || column == RECORD_COL_correlation_id;
-}
-
 void catalog_filter_release(struct key_filter *k)
 {
     if (k == NULL || atomic_fetch_sub(&k->refs, 1) != 1)
@@ -204,10 +199,9 @@ int catalog_filter(struct catalog *c, const struct manifest_file *f, enum record
 
 void catalog_filters_forget(struct catalog *c, const char *path)
 {
-    static const unsigned columns[] = { RECORD_SIP_COL_call_id, RECORD_COL_correlation_id };
     struct filter_key key;
     pthread_mutex_lock(&c->lock);
-    for (size_t i = 0; i < 2 && make_key(&key, path, columns[i]); i++) {
+    for (unsigned i = 0; i < RECORD_COLUMNS_MAX && make_key(&key, path, i); i++) {
         void *place = lru_find(c->filters, &key);
         if (place != NULL)
             lru_remove(c->filters, place);

@@ -31,6 +31,26 @@ bool lake_column_nullable(enum record_table table, size_t column)
     return kinds[record_schema(table)->columns[column].kind].nullable;
 }
 
+bool lake_column_is_key(enum record_table table, size_t column)
+{
+    if (column == RECORD_COL_correlation_id)
+        return (RECORD_TABLES_MESSAGES >> table & 1) != 0;
+    switch (table) {
+    case RECORD_SIP:
+        return column == RECORD_SIP_COL_call_id;
+    case RECORD_CALL:
+        return column == RECORD_CALL_COL_call_id || column == RECORD_CALL_COL_group_id;
+    case RECORD_CALL_KEY:
+        return column == RECORD_CALL_KEY_COL_key;
+    case RECORD_REGISTRATION:
+        return column == RECORD_REGISTRATION_COL_call_id;
+    case RECORD_QUALITY:
+        return column == RECORD_QUALITY_COL_call_id;
+    default:
+        return false;
+    }
+}
+
 size_t lake_columns(enum record_table table, struct pq_column ret[RECORD_COLUMNS_MAX])
 {
     const struct record_schema *s = record_schema(table);
@@ -48,7 +68,7 @@ size_t lake_columns(enum record_table table, struct pq_column ret[RECORD_COLUMNS
             .delta = c->kind == RECORD_TIME || c->kind == RECORD_SEQ,
             .bloom = (c->options & RECORD_BLOOM) != 0,
             /* Looked up in all row groups there are: each false hit costs a dictionary. */
-            .bloom_fine = i == RECORD_COL_correlation_id || (table == RECORD_SIP && i == RECORD_SIP_COL_call_id),
+            .bloom_fine = lake_column_is_key(table, i),
             .stats = !octets,
             .codec = PQ_CODEC_ZSTD,
             .level = LEVEL,

@@ -5,6 +5,7 @@
  * SEQ       INT64   INT(64, signed)
  * NUMBER    INT32   INT(32, unsigned)
  * OPTIONAL  INT32   INT(32, unsigned), nullable
+ * DECIMAL   INT32   DECIMAL(9, 2), nullable
  * UID       INT64   INT(64, unsigned), nullable
  * TEXT, IP  BYTE_ARRAY STRING, nullable
  * ADDR      FIXED_LEN_BYTE_ARRAY(16), nullable
@@ -18,6 +19,9 @@
 
 /* The columns of a table as a file has them, in order; names are static. Returns how many. */
 size_t lake_columns(enum record_table table, struct pq_column ret[RECORD_COLUMNS_MAX]);
+
+/* Is it one that rows are looked up by, whose bloom filters are kept in memory (store/lake/catalog.h)? */
+bool lake_column_is_key(enum record_table table, size_t column);
 
 /* May the column have NULLs? ts and received are always there, other times need not be. */
 bool lake_column_nullable(enum record_table table, size_t column);

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "store/lake/columns.h"
 #include "store/lake/scan.h"
 
 struct scan_keys {
@@ -66,21 +67,20 @@ static int take_values(struct scan_keys *k, const struct hep_slice *values, size
 
 int scan_keys_make(struct scan_keys **ret, const struct filter *f, enum record_table table)
 {
-    static const unsigned columns[] = { RECORD_SIP_COL_call_id, RECORD_COL_correlation_id };
     const struct hep_slice *values;
-    size_t count = 0, i;
+    size_t count = 0;
+    unsigned column;
     *ret = NULL;
-    for (i = 0; i < 2 && count == 0; i++)
-        if (columns[i] < record_schema(table)->count &&
-            record_schema(table)->columns[columns[i]].options & RECORD_BLOOM)
-            count = filter_keys(f, table, (int)columns[i], &values);
+    for (column = 0; column < record_schema(table)->count && count == 0; column++)
+        if (lake_column_is_key(table, column))
+            count = filter_keys(f, table, (int)column, &values);
     if (count == 0)
         return 0;
     struct scan_keys *k = calloc(1, sizeof(*k));
     if (k == NULL)
         return -ENOMEM;
     k->table = table;
-    k->column = columns[i - 1];
+    k->column = column - 1;
     int rc = take_values(k, values, count);
     if (rc != 0) {
         scan_keys_free(k);
