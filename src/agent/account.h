@@ -25,7 +25,6 @@
     X(interface_drops, "packets that the network card or its driver dropped, of all programs") \
     X(sip,             "SIP messages") \
     X(rtcp,            "RTCP packets") \
-    X(media,           "RTP packets") \
     X(unwanted,        "RTCP packets that nobody asked for") \
     X(hep,             "datagrams of HEP, which are not passed on") \
     X(other_udp,       "datagrams that are none of these") \

@@ -130,22 +130,18 @@ static void test_ports(struct writer *w, const struct kernel_filter_options *o, 
     }
 }
 
-static void test_media(struct writer *w, const struct kernel_filter_options *o, uint32_t base)
+static void test_rtcp(struct writer *w, const struct kernel_filter_options *o, uint32_t base)
 {
     enum { UDP_HEADER = 8, VERSION = 0xc0, VERSION_2 = 0x80, TYPE_FIRST = 192, TYPE_LAST = 223 };
-    if (!o->rtcp && !o->rtp)
+    if (!o->rtcp)
         return;
     put(w, BPF_LD | BPF_B | BPF_IND, base + UDP_HEADER, 0, 0);
     put(w, BPF_ALU | BPF_AND | BPF_K, VERSION, 0, 0);
     put(w, BPF_JMP | BPF_JEQ | BPF_K, VERSION_2, 1, 0);
     reject(w);
-    if (!o->rtp) {
-        put(w, BPF_LD | BPF_B | BPF_IND, base + UDP_HEADER + 1, 0, 0);
-        put(w, BPF_JMP | BPF_JGE | BPF_K, TYPE_FIRST, 0, 2);
-        put(w, BPF_JMP | BPF_JGT | BPF_K, TYPE_LAST, 1, 0);
-        pass(w);
-        reject(w);
-    }
+    put(w, BPF_LD | BPF_B | BPF_IND, base + UDP_HEADER + 1, 0, 0);
+    put(w, BPF_JMP | BPF_JGE | BPF_K, TYPE_FIRST, 0, 2);
+    put(w, BPF_JMP | BPF_JGT | BPF_K, TYPE_LAST, 1, 0);
     pass(w);
 }
 
@@ -172,7 +168,7 @@ static void write_ip(struct writer *w, uint32_t base)
     put(w, BPF_LD | BPF_B | BPF_ABS, base + 9, 0, 0);
     put(w, BPF_JMP | BPF_JA, IP6_NEXT, 0, 0);
     place(w, IP6);
-    put(w, BPF_LDX | BPF_W | BPF_IMM, 40, 0, 0);
+    put(w, BPF_LDX | BPF_IMM, 40, 0, 0);
     put(w, BPF_LD | BPF_B | BPF_ABS, base + 6, 0, 0);
     pass_if_any(w, extensions, COUNT(extensions)); /* in IPv4 these numbers are others: hence not below */
     place(w, IP6_NEXT);
@@ -199,7 +195,7 @@ void kernel_filter_make(const struct kernel_filter_options *options, struct kern
     if (options->port_count == 0)
         pass(&w);
     test_ports(&w, options, base, true);
-    test_media(&w, options, base);
+    test_rtcp(&w, options, base);
     reject(&w);
     resolve(&w);
 }

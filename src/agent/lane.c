@@ -488,8 +488,12 @@ struct broken {
 
 static struct broken broken_so_far(const struct collector *c)
 {
-    const struct sender_stats *s = c->sender == NULL ? NULL : sender_stats(c->sender);
-    return s == NULL ? (struct broken){ 0 } : (struct broken){ s->octets_unacknowledged, s->resets };
+    struct broken b = { 0 };
+    if (c->sender != NULL) {
+        b.octets = sender_stats(c->sender)->octets_unacknowledged;
+        b.resets = sender_stats(c->sender)->resets;
+    }
+    return b;
 }
 
 /* Octets that are to be sent again for what broke since `before`; `now`: those sent since. */

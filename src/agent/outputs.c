@@ -44,7 +44,7 @@ static void set_name(char out[NAME_OCTETS], const char *const *urls, size_t coun
 /* A lane whose first collector is number `first`. */
 static int open_lane(struct outputs *o, const struct outputs_options *options, size_t first, struct errmsg *err)
 {
-    const char *urls[LANE_COLLECTORS_MAX];
+    const char *urls[LANE_COLLECTORS_MAX] = { NULL };
     char path[PATH_MAX_OCTETS];
     struct lane_options lane = options->lane;
     lane.url_count = options->mode == OUTPUTS_COPY ? 1 : options->url_count;
@@ -65,7 +65,10 @@ static int open_lane(struct outputs *o, const struct outputs_options *options, s
 
 int outputs_open(struct outputs **ret, const struct outputs_options *options, struct errmsg *err)
 {
-    struct outputs *o = calloc(1, sizeof(*o));
+    struct outputs *o = NULL;
+    if (options->url_count < 1 || options->url_count > LANE_COLLECTORS_MAX)
+        return errmsg_set(err, "1 to %d collectors", LANE_COLLECTORS_MAX);
+    o = calloc(1, sizeof(*o));
     if (o == NULL)
         return errmsg_set(err, "out of memory");
     o->mode = options->mode;

@@ -331,7 +331,7 @@ int taps_set_pipeline(struct taps *l, const struct pipeline_settings *settings, 
 
 int taps_set_devices(struct taps *l, const struct taps_devices *devices, struct errmsg *err)
 {
-    struct rings fresh[TAPS_WORKERS_MAX];
+    struct rings fresh[TAPS_WORKERS_MAX] = { { { NULL }, 0 } };
     l->generation++;
     for (size_t i = 0; i < l->count; i++)
         if (rings_open(l, devices, &fresh[i], err) != 0) {

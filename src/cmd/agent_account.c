@@ -56,7 +56,7 @@ static void text(const struct agent_interval *i, struct buf *out)
     buf_init(&line, 256);
     if (drops > 0)
         buf_printf(&line, "capture was blind: the kernel dropped %llu of %llu packets", (unsigned long long)drops,
-                   (unsigned long long)(drops + packets));
+                   (unsigned long long)drops + packets);
     else
         buf_printf(&line, "%llu packets captured, none dropped", (unsigned long long)packets);
     (void)json_out_string(out, line.ptr, line.len);

@@ -84,7 +84,6 @@ int agent_devices(const struct conf *c, struct taps_devices *ret, struct errmsg 
         .ring = (size_t)c->agent_ring,
         .promiscuous = c->agent_promiscuous,
         .filter = { .rtcp = c->agent_media != CONF_MEDIA_NONE,
-                    .rtp = c->agent_media == CONF_MEDIA_RTP,
                     .snaplen = (uint32_t)c->agent_snaplen },
         .bpf = c->agent_bpf,
     };

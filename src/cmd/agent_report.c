@@ -43,7 +43,7 @@ bool agent_lane_lost(const struct lane_stats *s)
 void agent_report_lane(const struct report *report, const char *name, const struct lane_stats *s)
 {
     report_note(report, "%s: %llu sent (%llu octets), %llu failed, %llu dropped", name, (unsigned long long)s->sent,
-                (unsigned long long)s->octets, (unsigned long long)(s->failed + s->waiting),
+                (unsigned long long)s->octets, (unsigned long long)s->failed + s->waiting,
                 (unsigned long long)s->dropped);
     if (s->by_tcp != 0)
         report_note(report, "%s: %llu of them by TCP, too long for UDP", name, (unsigned long long)s->by_tcp);

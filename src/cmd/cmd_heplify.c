@@ -111,13 +111,13 @@ static int take_mode(struct heplify *h, const char *value)
     static const struct {
         const char *mode, *media;
     } modes[] = {
-        { "SIP", "none" }, { "SIPRTCP", "rtcp" }, { "SIPRTP", "rtp" }, { "SIPDNS", "none" }, { "SIPLOG", "none" }
+        { "SIP", "none" }, { "SIPRTCP", "rtcp" }, { "SIPRTP", "rtcp" }, { "SIPDNS", "rtcp" }, { "SIPLOG", "rtcp" }
     };
     for (size_t i = 0; i < sizeof(modes) / sizeof(modes[0]); i++) {
         if (strcmp(value, modes[i].mode) != 0)
             continue;
-        if (i >= 3)
-            fprintf(stderr, "hepcat: -m %s: SIP is captured, the other is not known here\n", value);
+        if (i >= 2)
+            fprintf(stderr, "hepcat: -m %s: SIP and RTCP are captured, the rest is not known here\n", value);
         return add(&h->command.conf.agent_media, modes[i].media);
     }
     return report_usage("heplify", "-m: '%s' is not one of SIP, SIPRTCP, SIPRTP", value);

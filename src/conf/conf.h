@@ -30,7 +30,7 @@ enum conf_wal_sync { CONF_WAL_INTERVAL, CONF_WAL_ALWAYS, CONF_WAL_OFF };
 enum conf_log_level { CONF_LOG_ERROR, CONF_LOG_WARNING, CONF_LOG_INFO, CONF_LOG_DEBUG };
 enum conf_log_format { CONF_LOG_TEXT, CONF_LOG_JSON };
 enum conf_compress { CONF_COMPRESS_OFF, CONF_COMPRESS_ZLIB, CONF_COMPRESS_GZIP };
-enum conf_media { CONF_MEDIA_NONE, CONF_MEDIA_RTCP, CONF_MEDIA_RTP };
+enum conf_media { CONF_MEDIA_NONE, CONF_MEDIA_RTCP };
 /* agent.collectors: enum outputs_mode of agent/outputs.h */
 
 /* In the order of enum net_transport. */
@@ -87,8 +87,8 @@ struct conf_own;
  * retention_days or retention_bytes.
  */
 struct conf {
-#define CONF_MEMBER(member, path, type, ...)                  CONF_C_##type member;
-#define CONF_MEMBER_F(flag, metavar, member, path, type, ...) CONF_C_##type member;
+#define CONF_MEMBER(member, path, type, ...)                          CONF_C_##type member;
+#define CONF_MEMBER_F(flag, metavar, member, path, type, ...)         CONF_C_##type member;
 #define CONF_MEMBER_A(flag, letter, metavar, member, path, type, ...) CONF_C_##type member;
     CONF_TABLE(CONF_MEMBER, CONF_MEMBER_F, CONF_MEMBER_A)
 #undef CONF_MEMBER
@@ -100,8 +100,8 @@ struct conf {
 /* ------------------------------------------------------------------------------------------------ keys */
 
 enum conf_key_id {
-#define CONF_ID(member, ...)                  CONF_KEY_##member,
-#define CONF_ID_F(flag, metavar, member, ...) CONF_KEY_##member,
+#define CONF_ID(member, ...)                          CONF_KEY_##member,
+#define CONF_ID_F(flag, metavar, member, ...)         CONF_KEY_##member,
 #define CONF_ID_A(flag, letter, metavar, member, ...) CONF_KEY_##member,
     CONF_TABLE(CONF_ID, CONF_ID_F, CONF_ID_A)
 #undef CONF_ID

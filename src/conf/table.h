@@ -5,8 +5,9 @@
  *     F(flag, metavar,  member, path, type, default, least, most, words, RELOAD or RESTART, help)
  *     A(flag, letter, metavar, member, path, type, default, least, most, words, RELOAD or RESTART, help)
  *
- * F rows are flags of `hepcat serve` as well, A rows of `hepcat agent`; letter is 0 or that of a short option. The row makes the member of struct conf, the key in YAML, the environment
- * variable (HEPCAT_ and the path in capitals), the flag, its help, and the documentation.
+ * F rows are flags of `hepcat serve` as well, A rows of `hepcat agent`; letter is 0 or that of a short option. The row
+ * makes the member of struct conf, the key in YAML, the environment variable (HEPCAT_ and the path in capitals), the
+ * flag, its help, and the documentation.
  *
  * default: text as in the environment, lists with commas; "" is "not set". least, most: limits of numbers, sizes
  * (octets), durations (microseconds) and percents; for lists the count of values, for texts nothing. words: of an ENUM,
@@ -181,8 +182,8 @@
       "authentication key (chunk 0x0e)") \
     A("compress", 0, "FORMAT", agent_compress, "agent.compress", ENUM, "off", 0, 0, "off|zlib|gzip", RELOAD, \
       "payloads into chunk 0x10; Homer and Kamailio do not read it") \
-    A("media", 0, "WHAT", agent_media, "agent.media", ENUM, "rtcp", 0, 0, "none|rtcp|rtp", RELOAD, \
-      "beside SIP: RTCP as JSON; rtp: RTP streams are measured as well") \
+    A("media", 0, "WHAT", agent_media, "agent.media", ENUM, "rtcp", 0, 0, "none|rtcp", RELOAD, \
+      "beside SIP: RTCP as JSON") \
     A("ports", 0, "RANGE...", agent_ports, "agent.ports", TEXTS, "5060-5091", 0, 64, NULL, RELOAD, \
       "ports of SIP that a live capture looks at, such as 5060-5091 or 443; all: every port") \
     A("bpf", 0, "FILTER", agent_bpf, "agent.bpf", TEXT, "", 0, 0, NULL, RELOAD, \

@@ -330,9 +330,7 @@ static void test_pipeline_large_message(void **state)
     struct seen s = { 0 };
     struct errmsg err = { "" };
     struct pipeline *p;
-    const struct pipeline_options o = {
-        .settings.call_ids = true, .frame = on_frame, .explain = on_line, .arg = &s
-    };
+    const struct pipeline_options o = { .settings.call_ids = true, .frame = on_frame, .explain = on_line, .arg = &s };
     assert_int_equal(pipeline_new(&p, &o, &err), 0);
     int head =
         snprintf(text, sizeof(text),
