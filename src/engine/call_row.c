@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "record/reader.h"
+#include "track/findings.h"
 
 static struct hep_slice text(const char *s)
 {
@@ -53,6 +54,10 @@ static void put_flags(const struct call_record *c, const struct quality_of_call 
     for (size_t i = 0; i < sizeof(flags) / sizeof(flags[0]); i++)
         if (flags[i].set)
             add_word(to, room, flags[i].name);
+    const char *findings[TRACK_FINDINGS_MAX];
+    size_t count = track_findings(c, findings);
+    for (size_t i = 0; i < count; i++)
+        add_word(to, room, findings[i]);
 }
 
 static void put_transports(unsigned transports, char *to, size_t room)

@@ -8,6 +8,7 @@
  * dialog  which of its dialogs were answered, and which BYE ends it
  * side    numbered requests of each side of a dialog: re-INVITEs, challenges, hold and resume
  * state   from these facts to states, durations and struct call_record
+ * findings  what went wrong, as far as the record tells
  * keys    what a message has in common with other legs of its call
  * own     what a call has for itself: sides, keys, texts
  * key_take, key_table   keys of a message -> keys of its call -> which calls have a key

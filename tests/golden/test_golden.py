@@ -27,11 +27,16 @@ import peers  # noqa: E402
 import script  # noqa: E402
 from serve_lib import Server  # noqa: E402
 
+DIAGNOSIS = lib.ROOT / "docs" / "diagnosis.md"
 COLUMNS = {"pdd": "pdd_ms", "ring": "ring_ms", "talk": "talk_ms", "q850": "q850_cause", "flags": "call_flags",
            "retrans": "retransmissions", "auth": "auth_rounds", "by": "joined_by", "value": "joined_value",
            "from": "from_user", "to": "to_user", "ruri": "ruri_user", "src": "src_ip", "dst": "dst_ip", "caller_media": "caller_media_ip",
            "callee_media": "callee_media_ip", "diversion": "diversion_user", "score": "probable_score", "uac": "caller_agent",
            "uas": "callee_agent", "answer": "answer_ms"}
+FLAGS = {"start-missing", "evicted", "early-media", "late-offer", "srtp", "transferred", "redirected", "forwarded", "forked",
+         "several-answers", "hold", "no-ack", "no-bye-answer"}
+# Findings that the record alone does not always tell, or not all of.
+HIDDEN = {"codec-mismatch", "retransmit-timeout", "no-response", "no-ack"}
 AGAIN = ("invite", "request", "provisional", "success", "failure", "ack")
 
 
@@ -39,6 +44,8 @@ def shown(row: dict, key: str):
     if key == "again":  # what kinds were sent again
         return ",".join(k for k in AGAIN if row.get(f"again_{k}"))
     value = row.get(COLUMNS.get(key, key))
+    if key == "flags":  # behind these come findings
+        return ",".join(f for f in str(value or "").split(",") if f in FLAGS)
     return "-" if value is None and key in ("pdd", "ring", "talk", "q850", "sip_cause", "expires", "expires_asked", "expires_min") \
         else "" if value is None else value
 
@@ -144,6 +151,21 @@ class GoldenCase(lib.Case):
             found = sorted({f["id"] for f in answer.get("findings", [{"id": str(answer)}])})
             judge.same(f"{name} explain", " ".join(found), " ".join(sorted(s.found or ())))
 
+    def judge_flags(self, judge: Judge, s: script.Scenario, rows: dict[str, list[dict]]) -> None:
+        """Flags that are ids of the diagnosis are those that it finds."""
+        told = set(re.findall(r"^\| `([\w-]+)` \| (?:error|warning|info) ", DIAGNOSIS.read_text("utf-8"), re.M))
+        flags = {f for leg in s.legs.values() for row in rows.get(leg.call_id, [])
+                 for f in row.get("call_flags", "").split(",") if f and f not in FLAGS}
+        if "call-id-reuse" in s.found or not s.calls:  # the diagnosis looks at the first of them alone
+            return
+        judge.same("flags that nobody finds", flags - s.found, set())
+        told_by_flags = {f for f in s.found if f in self.flaggable and f in told} - HIDDEN
+        judge.same("findings without a flag", told_by_flags - flags, set())
+
+    @property
+    def flaggable(self) -> set[str]:
+        return set(re.findall(r'"([a-z]+(?:-[a-z]+)*)"', (lib.ROOT / "src/track/findings.c").read_text("utf-8")))
+
     def judge(self, scenarios: list[script.Scenario], where: list[str], live: bool) -> None:
         calls: dict[str, list[dict]] = {}
         attempts: dict[str, list[dict]] = {}
@@ -159,6 +181,8 @@ class GoldenCase(lib.Case):
                 judge = Judge({n: leg.call_id for n, leg in s.legs.items()})
                 self.judge_rows(judge, s, calls, s.calls, live)
                 self.judge_rows(judge, s, attempts, s.attempts, live)
+                if not live:
+                    self.judge_flags(judge, s, calls)
                 self.judge_explained(judge, s, {n: f.result() for n, f in explained[s.name].items()})
                 self.assertEqual(judge.wrong, [], f"{s.name}: {s.what}\n  " + "\n  ".join(judge.wrong))
 
