@@ -217,19 +217,16 @@ export function caption(step: Step): string {
   return plain(step.title) + sdp + again + mos;
 }
 
-/** The message that one would compare with this: the same at the hop before, else the last of the same kind, else the one before. */
+/** The message that one would compare with this: the same at another hop, nearest before, else behind; else one of its kind. */
 export function counterpart(steps: Step[], index: number): number {
   const me = steps[index]?.row;
   if (!me) return -1;
-  for (let i = index - 1; i >= 0; i--) {
-    const r = steps[i].row;
-    if (r.table === me.table && r.method === me.method && r.status === me.status && r.cseq === me.cseq) return i;
-  }
-  for (let i = index - 1; i >= 0; i--) {
-    const r = steps[i].row;
-    if (r.table === me.table && r.method === me.method && (r.status === undefined) === (me.status === undefined)) return i;
-  }
-  return index > 0 ? index - 1 : Math.min(1, steps.length - 1);
+  const same = (r: Row) => r.table === me.table && r.method === me.method && r.status === me.status;
+  const alike = (r: Row) => r.table === me.table && r.method === me.method && (r.status === undefined) === (me.status === undefined);
+  const before = Array.from({ length: index }, (_, i) => index - 1 - i);
+  const behind = Array.from({ length: steps.length - index - 1 }, (_, i) => index + 1 + i);
+  const find = (places: number[], test: (r: Row) => boolean) => places.find((i) => test(steps[i].row));
+  return find(before, same) ?? find(behind, same) ?? find(before, alike) ?? find(behind, alike) ?? before[0] ?? behind[0] ?? -1;
 }
 
 const COLOURS: Record<Tone, string> = {

@@ -48,6 +48,7 @@ uuid_type = call-id`,
 <param name="capture-proto" value="udp"/>`,
   },
   { name: "sngrep", where: "On the command line.", text: "sngrep -H udp:collector:9060" },
+  { name: "hepcat agent", where: "Sniffs SIP and RTCP beside any server, and accounts for every packet.", text: "hepcat agent -i any --to udp://collector:9060" },
   { name: "hepcat", where: "A capture, or made-up traffic.", text: `hepcat encode capture.pcap --to tcp://collector:9060
 hepcat demo --to udp://collector:9060` },
 ];

@@ -44,6 +44,8 @@ function drawMarks(u: uPlot, marks: Mark[], ink: string): void {
   ctx.strokeStyle = ink;
   ctx.fillStyle = ink;
   ctx.font = `${11 * ratio}px system-ui, sans-serif`;
+  ctx.textAlign = "left";
+  ctx.textBaseline = "alphabetic";
   ctx.setLineDash([3 * ratio, 3 * ratio]);
   let free = -Infinity; // words that would overlap are left out
   for (const m of marks) {
@@ -53,9 +55,11 @@ function drawMarks(u: uPlot, marks: Mark[], ink: string): void {
     ctx.moveTo(x, bbox.top);
     ctx.lineTo(x, bbox.top + bbox.height);
     ctx.stroke();
-    if (x < free) continue;
-    ctx.fillText(m.label, x + 3 * ratio, bbox.top + 11 * ratio);
-    free = x + ctx.measureText(m.label).width + 10 * ratio;
+    const width = ctx.measureText(m.label).width;
+    const left = x + width > bbox.left + bbox.width ? x - width - 3 * ratio : x + 3 * ratio;
+    if (left < free) continue;
+    ctx.fillText(m.label, left, bbox.top + 11 * ratio);
+    free = left + width + 8 * ratio;
   }
   ctx.restore();
 }

@@ -9,6 +9,7 @@ import { octets, place, span, title, tone } from "../lib/text";
 import { micros, offsetText, wall } from "../lib/time";
 import type { Message, Row, SdpMedia, SipHeader } from "../lib/types";
 import { Copy, Facts, Text, useAsk, Wrong } from "./bits";
+import { Tabs } from "./Tabs";
 
 const TABS = ["Raw", "Headers", "SDP", "Capture"] as const;
 type Tab = (typeof TABS)[number];
@@ -51,18 +52,8 @@ export function MessagePanel({ row, close, previous, next, extra }: Props) {
       </p>}
       {m?.parse_error && <p class="warn">Malformed: <Text text={m.parse_error.replace(/,/g, ", ")} /></p>}
       <Wrong error={error} again={again} />
-      <div class="tabs" role="tablist" aria-label="Views of the message">
-        {tabs.map((t) => (
-          <button type="button" key={t} role="tab" id={`tab-${t}`} aria-selected={t === shown} aria-controls="tab-panel" tabIndex={t === shown ? 0 : -1}
-            onClick={() => setTab(t)}
-            onKeyDown={(e) => {
-              const step = e.key === "ArrowRight" ? 1 : e.key === "ArrowLeft" ? -1 : 0;
-              if (step === 0) return;
-              const to = tabs[(tabs.indexOf(t) + step + tabs.length) % tabs.length];
-              setTab(to);
-              document.getElementById(`tab-${to}`)?.focus();
-            }}>{t}</button>
-        ))}
+      <div class="tabs-bar">
+        <Tabs label="Views of the message" tabs={tabs.map((t) => [t, t])} chosen={shown} choose={(t) => setTab(t as Tab)} prefix="tab" controls="tab-panel" />
         <span class="grow" />
         {m && <Copy text={payloadText(m)} />}
         {m && <a class="button small" href={address("api/v1/message", { seq: m.seq, ts: m.ts, raw: 1 })} download={`message-${m.seq}.txt`}>Octets</a>}
