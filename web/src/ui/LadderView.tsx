@@ -1,5 +1,6 @@
 // The ladder on the screen: lanes to drag and hide, rows in sight only, a keyboard.
 
+import type { ComponentChildren, VNode } from "preact";
 import { useEffect, useLayoutEffect, useMemo, useRef, useState } from "preact/hooks";
 
 import { caption, reorder, type Ladder, type Lane, type Step } from "../lib/ladder";
@@ -61,7 +62,19 @@ export function LadderView(p: Props) {
 
   const last = Math.min(view.first + view.count, steps.length);
   const x = (i: number) => lane * (i + 0.5);
+  const at = (e: MouseEvent) => Number((e.target as Element).closest("[id^=step-]")?.id.slice(5) ?? -1);
+
+  // Rows that were drawn are drawn again for nothing: Preact passes over an element that is the same as before.
+  const drawn = useMemo(() => new Map<number, VNode>(), [p.ladder, lane, times, p.zone, p.relative, p.compact, p.chosen, p.marked]);
   const lines = useMemo(() => lanes.map((l, i) => <line key={l.id} class="lifeline" x1={x(i)} x2={x(i)} y1={0} y2={ROW} />), [lanes, lane]);
+  const rowOf = (i: number): VNode => {
+    let row = drawn.get(i);
+    if (!row) {
+      row = <StepRow key={i} index={i} step={steps[i]} lanes={lanes} lane={lane} times={times} {...p}>{lines}</StepRow>;
+      drawn.set(i, row);
+    }
+    return row;
+  };
 
   return (
     <div class="ladder" ref={box} onScroll={look} role="grid" tabIndex={0} aria-label="Ladder" aria-rowcount={steps.length}
@@ -70,25 +83,35 @@ export function LadderView(p: Props) {
         <div role="columnheader" class="lane-times" style={{ width: `${times}px` }}>{p.compact ? "" : p.relative ? "since start" : steps.length > 0 ? wallDate(steps[0].at, p.zone) : ""}</div>
         {lanes.map((l, i) => <LaneHead key={l.id} lane={l} index={i} width={lane} {...p} />)}
       </div>
-      <div class="steps" role="rowgroup" style={{ height: `${steps.length * ROW}px`, width: `${width}px` }}>
-        {steps.slice(view.first, last).map((s, n) => {
-          const i = view.first + n;
-          return (
-            <div key={`${s.row.seq} ${s.row.ts}`} id={`step-${i}`} role="row" aria-selected={i === p.chosen}
-              class={`step ${s.tone} leg-${s.leg % 6}${i === p.chosen ? " chosen" : ""}${i === p.marked ? " marked" : ""}${s.again ? " again" : ""}`}
-              style={{ top: `${i * ROW}px` }} onClick={() => p.choose(i)} onDblClick={() => (p.choose(i), p.open())}>
-              <div role="gridcell" class="when" style={{ width: `${times}px` }} title={wall(s.at, p.zone)}>
-                <span>{p.relative ? `+${(s.since / 1e6).toFixed(p.compact ? 3 : 6)}` : wallTime(s.at, p.zone, p.compact ? 0 : 3)}</span>
-                <span class={`delta${s.delta > 1e6 ? " long" : ""}`}>{i === 0 ? "" : `+${span(s.delta)}`}</span>
-              </div>
-              <div role="gridcell" class="arrow" aria-label={spoken(s, lanes)}>
-                <Arrow step={s} x={x} width={lane * Math.max(lanes.length, 1)} lane={lane}>{lines}</Arrow>
-              </div>
-              {s.mark && <div role="gridcell" class="moment-place"><span class="moment">{s.mark}</span></div>}
-            </div>
-          );
-        })}
+      <div class="steps" role="rowgroup" style={{ height: `${steps.length * ROW}px`, width: `${width}px` }}
+        onClick={(e) => at(e) >= 0 && p.choose(at(e))} onDblClick={(e) => at(e) >= 0 && (p.choose(at(e)), p.open())}>
+        {Array.from({ length: Math.max(last - view.first, 0) }, (_, n) => rowOf(view.first + n))}
       </div>
+    </div>
+  );
+}
+
+interface RowProps extends Props {
+  index: number;
+  step: Step;
+  lanes: Lane[];
+  lane: number; // width, as the next one
+  times: number;
+  children: ComponentChildren;
+}
+
+function StepRow({ index: i, step: s, lanes, lane, times, zone, relative, compact, chosen, marked, children }: RowProps) {
+  return (
+    <div id={`step-${i}`} role="row" aria-selected={i === chosen}
+      class={`step ${s.tone} leg-${s.leg % 6}${i === chosen ? " chosen" : ""}${i === marked ? " marked" : ""}${s.again ? " again" : ""}`} style={{ top: `${i * ROW}px` }}>
+      <div role="gridcell" class="when" style={{ width: `${times}px` }} title={wall(s.at, zone)}>
+        <span>{relative ? `+${(s.since / 1e6).toFixed(compact ? 3 : 6)}` : wallTime(s.at, zone, compact ? 0 : 3)}</span>
+        <span class={`delta${s.delta > 1e6 ? " long" : ""}`}>{i === 0 ? "" : `+${span(s.delta)}`}</span>
+      </div>
+      <div role="gridcell" class="arrow" aria-label={spoken(s, lanes)}>
+        <Arrow step={s} x={(n) => lane * (n + 0.5)} width={lane * Math.max(lanes.length, 1)} lane={lane}>{children}</Arrow>
+      </div>
+      {s.mark && <div role="gridcell" class="moment-place"><span class="moment">{s.mark}</span></div>}
     </div>
   );
 }
@@ -96,7 +119,7 @@ export function LadderView(p: Props) {
 const spoken = (s: Step, lanes: Lane[]) =>
   `${caption(s)}${s.from >= 0 ? `, ${lanes[s.from].label}` : ""}${s.to >= 0 ? ` to ${lanes[s.to].label}` : ""}${s.mark ? `, ${s.mark}` : ""}`;
 
-function Arrow({ step: s, x, width, lane, children }: { step: Step; x: (i: number) => number; width: number; lane: number; children: preact.ComponentChildren }) {
+function Arrow({ step: s, x, width, lane, children }: { step: Step; x: (i: number) => number; width: number; lane: number; children: ComponentChildren }) {
   const none = s.from < 0 && s.to < 0;
   const x1 = none ? 8 : x(s.from < 0 ? s.to : s.from);
   let x2 = none ? 8 : x(s.to < 0 ? s.from : s.to);

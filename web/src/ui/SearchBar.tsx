@@ -38,7 +38,9 @@ export function SearchBar({ page, of = "messages", q, range, submit, placeholder
   const [history] = usePref("history");
   const input = useRef<HTMLInputElement>(null);
   const caret = useRef(q.length);
+  const typed = useRef(q); // also before it is drawn
   useEffect(() => {
+    typed.current = q;
     setText(q);
     setOpen(false);
   }, [q]);
@@ -93,7 +95,9 @@ export function SearchBar({ page, of = "messages", q, range, submit, placeholder
     const space = choice.insert.endsWith(":") || choice.insert.endsWith(" ") || rest.startsWith(" ") || rest.startsWith(",") ? "" : " ";
     const next = text.slice(0, choice.from) + choice.insert + space + rest;
     caret.current = choice.from + choice.insert.length + space.length;
+    typed.current = next;
     setText(next);
+    setAt(-1);
     requestAnimationFrame(() => {
       input.current?.focus();
       input.current?.setSelectionRange(caret.current, caret.current);
@@ -118,7 +122,7 @@ export function SearchBar({ page, of = "messages", q, range, submit, placeholder
     } else if (event.key === "Enter") {
       event.preventDefault();
       if (at >= 0 && list[at]) take(list[at]);
-      else send(text);
+      else send(typed.current);
     } else if (event.key === "Escape") {
       event.stopPropagation();
       if (open) setOpen(false);
@@ -135,7 +139,7 @@ export function SearchBar({ page, of = "messages", q, range, submit, placeholder
   };
 
   return (
-    <form class="search" role="search" onSubmit={(e) => (e.preventDefault(), send(text))}>
+    <form class="search" role="search" onSubmit={(e) => (e.preventDefault(), send(typed.current))}>
       <div class="search-box">
         <input
           ref={input} id="q" type="text" value={text} spellcheck={false} autocomplete="off" autocapitalize="off"
@@ -144,7 +148,8 @@ export function SearchBar({ page, of = "messages", q, range, submit, placeholder
           placeholder={placeholder ?? "from:+1555* status:>=400 ip:10.0.0.0/8     (empty: everything)"}
           onInput={(e) => {
             caret.current = e.currentTarget.selectionStart ?? e.currentTarget.value.length;
-            setText(e.currentTarget.value);
+            typed.current = e.currentTarget.value;
+            setText(typed.current);
             setOpen(true);
           }}
           onClick={(e) => {
