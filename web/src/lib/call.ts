@@ -20,7 +20,7 @@ const LOOKS: Record<string, Look> = {
 export const lookOf = (state: string): Look => LOOKS[state] ?? { shape: "·", tone: "idle" };
 
 /** Bounds of ITU-T G.107, table B.1: users are satisfied, some are not, many are not. */
-export const MOS_GOOD = 4.03;
+const MOS_GOOD = 4.03;
 export const MOS_FAIR = 3.6;
 
 export const lookOfMos = (mos: number): Look =>

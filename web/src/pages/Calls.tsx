@@ -53,7 +53,7 @@ export function callColumns(zone: string, days: boolean, alias: AliasOf): Column
   ];
 }
 
-export const CALLS: ResultKind = {
+const CALLS: ResultKind = {
   page: "calls", path: "api/v1/calls", of: "calls", title: "Calls", one: "call", ask: CALL_COLUMNS, by: "state", colour: stateColour,
   columns: callColumns, preset: ["time", "state", "from", "to", "mos", "status", "talk", "pdd", "flags", "legs", "source", "destination"], chosen: "callColumns",
   placeholder: "user:+1555* state:failed mos:<3.5 ip:10.0.0.0/8     (empty: every call)",

@@ -31,7 +31,7 @@ export function messageColumns(zone: string, days: boolean, alias: AliasOf): Col
   ];
 }
 
-export const statusColour = (value: string): string =>
+const statusColour = (value: string): string =>
   /^[1-6]xx/.test(value) ? `s${Math.min(Number(value[0]), 5)}` : value === "request" || value === "" ? "request" : value === "other" ? "other" : "media";
 
 const MESSAGES: ResultKind = {

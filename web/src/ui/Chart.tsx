@@ -73,7 +73,7 @@ function options(p: Props, zone: string, width: number): uPlot.Options {
     tzDate: (s) => (zone === LOCAL ? new Date(s * 1000) : uPlot.tzDate(new Date(s * 1000), zone)),
     cursor: { y: false, sync: p.sync ? { key: p.sync } : undefined, drag: { x: p.zoom !== undefined, y: false, setScale: false } },
     scales: { x: p.span ? { range: () => p.span! } : {}, y: { range: (_, low, high) => [p.low ?? Math.min(low ?? 0, 0), p.high ?? Math.max(high ?? 1, 1) * 1.05] } },
-    axes: [{ ...axis, values: [
+    axes: [{ ...axis, space: 84, values: [
       [86400, "{YYYY}-{MM}-{DD}", null, null, null, null, null, null, 1], [60, "{HH}:{mm}", null, null, null, null, null, null, 1],
       [1, "{HH}:{mm}:{ss}", null, null, null, null, null, null, 1], [0.001, "{ss}.{fff}", null, null, null, null, null, null, 1],
     ] }, { ...axis, size: 52, values: (_, list) => list.map((v) => (v === null ? "" : String(Math.round(v * 100) / 100))) }],

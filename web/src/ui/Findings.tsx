@@ -7,7 +7,7 @@ import { Text, useAsk, Wrong } from "./bits";
 
 const SHAPES: Record<Finding["severity"], string> = { error: "✕", warning: "!", info: "i" };
 
-export const useDiagnosis = (id: string) =>
+const useDiagnosis = (id: string) =>
   useAsk(`diagnosis ${id}`, (signal) => ask<Diagnosis>(`api/v1/calls/${encodeURIComponent(id)}/diagnosis`, { legs: 1 }, signal));
 
 /** `jump` goes to a message that a finding names. */

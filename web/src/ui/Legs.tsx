@@ -16,7 +16,7 @@ interface LegsAnswer {
   problem?: string;
 }
 
-export const useLegs = (id: string) =>
+const useLegs = (id: string) =>
   useAsk(`legs ${id}`, (signal) => ask<LegsAnswer>(`api/v1/calls/${encodeURIComponent(id)}`, {}, signal));
 
 /** Parts of a leg: class and times. */

@@ -18,7 +18,7 @@ const MEASURES: { key: Measure; name: string; unit: string; low?: number; high?:
 const COLOURS = ["--request", "--s5", "--s2", "--s3", "--media", "--s4", "--s1", "--accent"];
 
 /** Moments of the signalling that media are seen against. */
-export function marksOf(rows: Row[]): Mark[] {
+function marksOf(rows: Row[]): Mark[] {
   const shown = (r: Row) => r.table === "sip" && ((r.status === undefined && (r.method === "INVITE" || r.method === "BYE" || r.method === "CANCEL")) ||
     (r.method === "INVITE" && r.status !== undefined && r.status >= 180));
   const marks: Mark[] = [];

@@ -58,7 +58,7 @@ const HALF_DAY = 43200e6;
 
 export const rowId = (r: { seq: number; ts: string }): string => `${r.seq}@${r.ts}`;
 
-export function parseRowId(text: string | undefined): { seq: number; ts: string } | null {
+function parseRowId(text: string | undefined): { seq: number; ts: string } | null {
   const m = /^(\d+)@(.+)$/.exec(text ?? "");
   return m && { seq: Number(m[1]), ts: m[2] };
 }

@@ -1,6 +1,6 @@
 // Small parts that all pages use.
 
-import type { ComponentChildren, JSX } from "preact";
+import type { ComponentChildren } from "preact";
 import { useEffect, useRef, useState } from "preact/hooks";
 
 import { isAbort, Lost, Problem } from "../lib/api";
@@ -111,7 +111,7 @@ export function Dialog({ title, close, children, wide }: { title: string; close:
   );
 }
 
-export function useMedia(text: string): boolean {
+function useMedia(text: string): boolean {
   const [matches, set] = useState(() => matchMedia(text).matches);
   useEffect(() => {
     const list = matchMedia(text);
@@ -151,4 +151,3 @@ export function Facts({ list }: { list: [string, ComponentChildren][] }) {
   );
 }
 
-export type Style = JSX.CSSProperties;
