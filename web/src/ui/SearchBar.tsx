@@ -91,17 +91,20 @@ export function SearchBar({ page, of = "messages", q, range, submit, placeholder
       setText(choice.insert);
       return send(choice.insert);
     }
-    const rest = text.slice(choice.to).replace(/^:(?=.*)/, (c) => (choice.insert.endsWith(":") ? "" : c));
+    // The list may be that of a moment ago: what it replaces is what stands at the caret now.
+    const { from, to } = contextAt(typed.current, caret.current);
+    const rest = typed.current.slice(to).replace(/^:(?=.*)/, (c) => (choice.insert.endsWith(":") ? "" : c));
     const space = choice.insert.endsWith(":") || choice.insert.endsWith(" ") || rest.startsWith(" ") || rest.startsWith(",") ? "" : " ";
-    const next = text.slice(0, choice.from) + choice.insert + space + rest;
-    caret.current = choice.from + choice.insert.length + space.length;
+    const next = typed.current.slice(0, from) + choice.insert + space + rest;
+    caret.current = from + choice.insert.length + space.length;
     typed.current = next;
     setText(next);
     setAt(-1);
-    requestAnimationFrame(() => {
-      input.current?.focus();
-      input.current?.setSelectionRange(caret.current, caret.current);
-    });
+    // At once, not with the next drawing: the next key may come before it.
+    const box = input.current!;
+    box.value = next;
+    box.focus();
+    box.setSelectionRange(caret.current, caret.current);
   };
 
   const key = (event: KeyboardEvent) => {
