@@ -85,6 +85,13 @@ test("a mistake in a filter stands under its place; the last result stays", asyn
   errors = errors.filter((e) => !/400/.test(e)); // the browser tells of the answer
 });
 
+test("links of the page that was before are understood", async () => {
+  const { total } = await api(`search?total=only&q=${encodeURIComponent("method:INVITE NOT status:?")}`);
+  await page.goto(`${url}/?span=&q=method:INVITE+NOT+status:?`);
+  await said(new RegExp(`^${total.toLocaleString("en")} messages`));
+  assert.equal(await rows().filter({ hasNotText: "INVITE" }).count(), 0);
+});
+
 test("the histogram zooms by dragging, and back by the history", async () => {
   await page.goto(hash("calls", { from: "all" }));
   await page.locator(".bars rect").first().waitFor({ state: "attached" });
@@ -274,6 +281,8 @@ test("markup, controls and bidi of a message are shown and do nothing", async ()
   assert.match(await page.locator("pre.raw").textContent(), /<img src=x onerror=/);
   assert.ok((await page.locator(".hidden-char", { hasText: "RLO" }).count()) > 0);
   assert.equal(await page.locator("main img").count(), 0);
+  assert.equal(await page.locator("script").count(), 1);
+  assert.equal(await page.evaluate(() => [...document.querySelectorAll("*")].some((e) => e.getAttributeNames().some((n) => n.startsWith("on")))), false);
 });
 
 const VIEWS = {
