@@ -126,7 +126,8 @@ static int start(struct ring *r, const struct ring_options *o)
                                       .sll_protocol = htons(ETH_P_ALL),
                                       .sll_ifindex = (int)r->ifindex };
     const struct packet_mreq promiscuous = { .mr_ifindex = (int)r->ifindex, .mr_type = PACKET_MR_PROMISC };
-    const int fanout = (int)(o->fanout_group & 0xffff) | (PACKET_FANOUT_HASH | PACKET_FANOUT_FLAG_DEFRAG) << 16;
+    const uint32_t mode = PACKET_FANOUT_HASH | PACKET_FANOUT_FLAG_DEFRAG;
+    const uint32_t fanout = (o->fanout_group & 0xffff) | mode << 16;
     if (set(r->fd, SOL_SOCKET, SO_ATTACH_FILTER, &filter, sizeof(filter)) < 0 || map_ring(r, o->size) < 0 ||
         bind(r->fd, (const struct sockaddr *)&addr, sizeof(addr)) < 0)
         return -1;

@@ -16,6 +16,7 @@
 #define SLEEP_LEAST    2000000L
 #define SLEEP_MOST     16000000L
 #define TICK_US        INT64_C(250000)
+#define LOOK_TICKS     4 /* between two looks at reports that wait for their call */
 #define FULL_SLEEP     200000L
 #define IMPORT_IDLE_US INT64_C(30000000) /* without events, after which imports are over */
 
@@ -299,16 +300,26 @@ static void finish_imports(struct calls *c)
     c->changed = true;
 }
 
+static void quality_ticks(struct calls *c)
+{
+    quality_gather(c->quality[RECORD_IMPORT]);
+    quality_gather(c->quality[RECORD_NETWORK]);
+    if (c->ticks++ % LOOK_TICKS == 0) {
+        c->source = RECORD_IMPORT; /* its clock is that of its messages: they wait until it is over */
+        quality_tick(c->quality[RECORD_IMPORT], 0);
+        c->source = RECORD_NETWORK;
+        quality_tick(c->quality[RECORD_NETWORK], c->now_us);
+    }
+    c->source = RECORD_NETWORK;
+}
+
 static void tick(struct calls *c)
 {
     struct track_stats before, after, imported;
     struct timespec cpu;
     pthread_mutex_lock(&c->lock);
     c->now_us = wall_us();
-    c->source = RECORD_IMPORT; /* its clock is that of its messages: they wait until it is over */
-    quality_tick(c->quality[RECORD_IMPORT], 0);
-    c->source = RECORD_NETWORK;
-    quality_tick(c->quality[RECORD_NETWORK], c->now_us);
+    quality_ticks(c);
     tracker_stats(c->of[RECORD_NETWORK], &before);
     tracker_tick(c->of[RECORD_NETWORK], c->now_us);
     tracker_stats(c->of[RECORD_NETWORK], &after);

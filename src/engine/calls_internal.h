@@ -67,7 +67,8 @@ struct calls {
     unsigned source; /* of the tracker at work, for those that it hands out */
     struct calls_walk walk;
     struct calls_row *ended, **ended_end;
-    int64_t now_us;      /* wall time, as of the last turn */
+    int64_t now_us; /* wall time, as of the last turn */
+    uint64_t ticks;
     int64_t imported_us; /* monotonic; when the last event of an import came */
     uint64_t not_kept, state_octets, cpu_us;
     bool changed; /* since the last seal kept them */

@@ -96,7 +96,14 @@ void quality_sdp(struct quality *q, const struct track_event *e);
 /* A message with reports. `now_us` is the clock that waiting goes by. */
 void quality_take(struct quality *q, const struct quality_message *m, const uint8_t *octets, int64_t now_us);
 
-/* Looks for the calls of those that wait; those that waited long enough are reported without one. */
+/*
+ * From the first report on, the endpoints of live calls are known. Those of calls that live then are gathered by this
+ * in pieces, a few times a second: a million at once would stand in the way of what arrives.
+ */
+void quality_gather(struct quality *q);
+
+/* Looks for the calls of those that wait, once a second or so; those that waited long enough are reported without one.
+ */
 void quality_tick(struct quality *q, int64_t now_us);
 void quality_finish(struct quality *q); /* all that wait are reported as they are: the end of an import */
 

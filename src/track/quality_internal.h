@@ -54,6 +54,8 @@ struct quality {
     struct lru *endpoints; /* track_endpoint() -> key of the call; NULL until a report needs it */
     struct lru *pairs;     /* two SSRCs -> key of the call; 0: of several */
     struct quality_call *all;
+    uint32_t indexed; /* places of the tracker whose endpoints are known, while they are being gathered */
+    bool whole;       /* all of them are */
     struct quality_waiting *waiting, **waiting_end;
     struct quality_stats stats;
     struct media_reports reports; /* of the message at work */
@@ -70,7 +72,7 @@ enum quality_match quality_find(struct quality *q, const struct quality_keys *ke
 /* Remembers the SSRCs of a message that belongs to the call. */
 void quality_learn(struct quality *q, const struct quality_keys *keys, uint64_t call, uint64_t now);
 
-bool quality_index(struct quality *q); /* the endpoints of all live calls, from now on; false: no memory */
+bool quality_index(struct quality *q); /* endpoints of calls, from now on; false: no memory */
 void quality_index_free(struct quality *q);
 
 enum track_side quality_heard_by(const struct call_record *call, const struct quality_message *m,

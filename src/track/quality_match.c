@@ -4,7 +4,7 @@
 #include "track/quality_internal.h"
 
 #define ENDPOINTS_MAX 2000000u /* remembered, of all calls */
-#define PAIRS_MAX     400000u
+#define INDEX_PIECE   40000u   /* places */
 
 const char *quality_match_name(enum quality_match match)
 {
@@ -123,10 +123,21 @@ bool quality_index(struct quality *q)
         return true;
     const struct lru_options o = { .key_size = 4, .value_size = 8, .capacity = ENDPOINTS_MAX };
     q->endpoints = lru_new(&o);
-    if (q->endpoints == NULL)
-        return false;
-    tracker_each(q->o.tracker, index_call, q);
-    return true;
+    q->indexed = 0;
+    q->whole = false;
+    quality_gather(q);
+    return q->endpoints != NULL;
+}
+
+void quality_gather(struct quality *q)
+{
+    if (q->endpoints == NULL || q->whole)
+        return;
+    uint32_t end = tracker_places(q->o.tracker),
+             until = end - q->indexed > INDEX_PIECE ? q->indexed + INDEX_PIECE : end;
+    while (q->indexed < until)
+        (void)tracker_show_place(q->o.tracker, q->indexed++, index_call, q);
+    q->whole = q->indexed == end;
 }
 
 void quality_index_free(struct quality *q)

@@ -313,6 +313,11 @@ static void test_suggest(void **state)
     }
 }
 
+static bool of_agent(const struct conf_key *k)
+{
+    return strncmp(k->path, "agent.", 6) == 0;
+}
+
 /* What the rest of the code takes for granted of the table. */
 static void test_table(void **state)
 {
@@ -333,7 +338,9 @@ static void test_table(void **state)
         for (size_t j = 0; j < i; j++) {
             conf_key_env(&conf_keys[j], env[1]);
             assert_string_not_equal(env[0], env[1]);
-            assert_true(k->flag == NULL || conf_keys[j].flag == NULL || strcmp(k->flag, conf_keys[j].flag) != 0);
+            /* `hepcat agent` and `hepcat serve` have flags of their own, which may be called the same. */
+            if (k->flag != NULL && conf_keys[j].flag != NULL && of_agent(k) == of_agent(&conf_keys[j]))
+                assert_string_not_equal(k->flag, conf_keys[j].flag);
         }
     }
     conf_key_env(conf_key_find("wal.interval"), env[0]);
