@@ -101,6 +101,9 @@ struct sdp {
 
 void sdp_parse(struct hep_slice sdp, struct sdp *ret);
 
+/* Codec and clock rate of a static payload type of RFC 3551; NULL if it has none. The text is static. */
+const char *sdp_static_codec(uint8_t payload_type, uint32_t *ret_clock_rate);
+
 /* Iterates over the media of an SDP body. */
 struct sdp_iter {
     struct hep_slice rest; /* from the next m= line on */

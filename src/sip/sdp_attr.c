@@ -61,6 +61,14 @@ static const struct {
     [31] = { "H261", 90000, 0 }, [32] = { "MPV", 90000, 0 },  [33] = { "MP2T", 90000, 0 }, [34] = { "H263", 90000, 0 },
 };
 
+const char *sdp_static_codec(uint8_t payload_type, uint32_t *ret_clock_rate)
+{
+    if (payload_type >= sizeof(static_types) / sizeof(static_types[0]))
+        return NULL;
+    *ret_clock_rate = static_types[payload_type].clock_rate;
+    return static_types[payload_type].codec;
+}
+
 void sdp_static_formats(struct sdp_media *m)
 {
     for (size_t i = 0; i < m->format_kept; i++) {
