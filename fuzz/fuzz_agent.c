@@ -74,7 +74,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         .frame = { .key = "k", .name = "n", .id = 1, .compress = (data[0] & 1) != 0 },
         .rules = { methods, data[0] >> 1 & 1, keep, data[0] >> 2 & 1, drop, data[0] >> 3 & 1 },
         .dedup_us = (data[0] & 16) != 0 ? 1000000 : 0,
-        .sip_only = (data[0] & 32) != 0,
+        .media = (data[0] & 32) != 0 ? PIPELINE_SIP_ONLY : PIPELINE_RTP,
         .call_ids = (data[0] & 64) != 0,
     };
     int linktype = linktypes[data[1] % (sizeof(linktypes) / sizeof(linktypes[0]))];

@@ -25,12 +25,21 @@
     X(interface_drops, "packets that the network card or its driver dropped, of all programs") \
     X(sip,             "SIP messages") \
     X(rtcp,            "RTCP packets") \
+    X(rtp,             "RTP packets, of streams") \
+    X(rtp_early,       "RTP packets, or what looks like them, of no stream yet") \
+    X(rtp_refused,     "RTP packets for which there was no room") \
+    X(streams,         "RTP streams") \
+    X(reports,         "reports on RTP streams") \
+    X(media_events,    "events of media") \
+    X(srtcp,           "encrypted RTCP packets, which tell nothing") \
+    X(rtcp_bad,        "packets that begin like RTCP and are not") \
     X(unwanted,        "RTCP packets that nobody asked for") \
     X(hep,             "datagrams of HEP, which are not passed on") \
     X(other_udp,       "datagrams that are none of these") \
     X(other_tcp,       "octets of TCP that are no SIP") \
     X(malformed,       "messages that ended before they were whole") \
     X(uncorrelated,    "RTCP packets of no call that was seen") \
+    X(unshared,        "SIP messages that one worker could not tell another of") \
     X(snapped,         "messages cut by the snap length") \
     X(messages,        "messages made of all that") \
     X(discarded,       "of them, left out for their method") \

@@ -18,6 +18,8 @@ struct explain {
     size_t said; /* lines about this packet */
     size_t wire_len, captured;
     bool has_dgram;
+    const char *media;  /* NULL: the datagram is none of media */
+    bool always;        /* it has a line beside those of messages that it made due */
     struct dgram dgram; /* addresses alone */
     size_t dgram_len;
     struct messages_counts counts; /* before the packet */
@@ -61,6 +63,8 @@ void explain_begin(struct explain *e, uint64_t number, const struct packet *pack
     e->wire_len = packet->wire_len;
     e->captured = packet->data.len;
     e->has_dgram = false;
+    e->media = NULL;
+    e->always = false;
     e->counts = *messages_counts(m);
     e->tcp = *dissect_tcp_stats(messages_dissector(m));
 }
@@ -72,6 +76,14 @@ void explain_dgram(struct explain *e, const struct dgram *d)
     e->has_dgram = true;
     e->dgram = *d;
     e->dgram_len = d->payload.len;
+}
+
+void explain_media(struct explain *e, const char *what, bool always)
+{
+    if (e == NULL)
+        return;
+    e->media = what;
+    e->always = always;
 }
 
 void explain_last(struct explain *e)
@@ -113,8 +125,9 @@ static void put_kind(struct buf *b, const struct hep_msg *msg)
     struct sip_start start;
     unsigned flags;
     if (msg->payload_type != HEP_TYPE_SIP) {
-        const char *name = hep_type_name(msg->payload_type);
-        buf_printf(b, "%s", msg->payload_type == HEP_TYPE_RTCP ? "RTCP" : name != NULL ? name : "message");
+        buf_puts(b, msg->payload_type == HEP_TYPE_RTCP  ? "RTCP"
+                    : msg->payload_type == HEP_TYPE_LOG ? "event of media"
+                                                        : "report on RTP");
         return;
     }
     buf_puts(b, "SIP ");
@@ -230,6 +243,8 @@ static const char *tcp_reason(const struct explain *e, const struct messages *m)
 
 static const char *dgram_reason(const struct explain *e, const struct messages *m)
 {
+    if (e->media != NULL)
+        return e->media;
     if (messages_counts(m)->hep > e->counts.hep)
         return "HEP, which is not passed on";
     return e->dgram.truncated ? "neither SIP nor RTCP, and cut by the snap length" : "neither SIP nor RTCP";
@@ -237,7 +252,7 @@ static const char *dgram_reason(const struct explain *e, const struct messages *
 
 void explain_end(struct explain *e, enum dissect_outcome outcome, const struct messages *m)
 {
-    if (e == NULL || e->said > 0)
+    if (e == NULL || (e->said > 0 && !e->always))
         return;
     buf_reset(&e->text);
     if (e->has_dgram) {

@@ -22,6 +22,9 @@ void explain_end(struct explain *e, enum dissect_outcome outcome, const struct m
 void explain_last(struct explain *e);
 
 void explain_dgram(struct explain *e, const struct dgram *d);
+
+/* The datagram under way is of media; told if no message of it was, or always. NULL: it is not. */
+void explain_media(struct explain *e, const char *what, bool always);
 void explain_text(struct explain *e, const char *text);
 void explain_message(struct explain *e, const struct hep_msg *msg, const char *what);
 void explain_ruled(struct explain *e, const struct hep_msg *msg, const char *rule);

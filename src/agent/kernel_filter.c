@@ -130,18 +130,22 @@ static void test_ports(struct writer *w, const struct kernel_filter_options *o, 
     }
 }
 
-static void test_rtcp(struct writer *w, const struct kernel_filter_options *o, uint32_t base)
+static void test_media(struct writer *w, const struct kernel_filter_options *o, uint32_t base)
 {
     enum { UDP_HEADER = 8, VERSION = 0xc0, VERSION_2 = 0x80, TYPE_FIRST = 192, TYPE_LAST = 223 };
-    if (!o->rtcp)
+    if (!o->rtcp && !o->rtp)
         return;
     put(w, BPF_LD | BPF_B | BPF_IND, base + UDP_HEADER, 0, 0);
     put(w, BPF_ALU | BPF_AND | BPF_K, VERSION, 0, 0);
     put(w, BPF_JMP | BPF_JEQ | BPF_K, VERSION_2, 1, 0);
     reject(w);
-    put(w, BPF_LD | BPF_B | BPF_IND, base + UDP_HEADER + 1, 0, 0);
-    put(w, BPF_JMP | BPF_JGE | BPF_K, TYPE_FIRST, 0, 2);
-    put(w, BPF_JMP | BPF_JGT | BPF_K, TYPE_LAST, 1, 0);
+    if (!o->rtp) {
+        put(w, BPF_LD | BPF_B | BPF_IND, base + UDP_HEADER + 1, 0, 0);
+        put(w, BPF_JMP | BPF_JGE | BPF_K, TYPE_FIRST, 0, 2);
+        put(w, BPF_JMP | BPF_JGT | BPF_K, TYPE_LAST, 1, 0);
+        pass(w);
+        reject(w);
+    }
     pass(w);
 }
 
@@ -195,7 +199,7 @@ void kernel_filter_make(const struct kernel_filter_options *options, struct kern
     if (options->port_count == 0)
         pass(&w);
     test_ports(&w, options, base, true);
-    test_rtcp(&w, options, base);
+    test_media(&w, options, base);
     reject(&w);
     resolve(&w);
 }

@@ -29,7 +29,7 @@ struct kernel_filter_options {
     bool cooked; /* packets begin with their IP header (a socket of type SOCK_DGRAM), else with Ethernet's */
     struct port_range ports[KERNEL_FILTER_RANGES];
     size_t port_count; /* 0: every port */
-    bool rtcp;         /* passes beside SIP */
+    bool rtcp, rtp;    /* which of them pass beside SIP */
     uint32_t snaplen;  /* octets of a packet that passes */
 };
 

@@ -10,6 +10,7 @@
 #include "agent/explain.h"
 #include "rtp/rtcp.h"
 #include "sip/peek.h"
+#include "tap/tap.h"
 
 #define DEDUP_MESSAGES 65536
 
@@ -55,9 +56,13 @@ static int make(struct made *m, const struct pipeline_settings *s, struct errmsg
 
 struct pipeline {
     struct pipeline_options o;
-    bool sip_only, call_ids;
+    enum pipeline_media media;
+    bool call_ids;
     struct made made;
     struct messages *messages;
+    struct tap *tap;
+    bool tap_over;                    /* finished: its counters stay */
+    struct tap_counters tap_counters; /* when it was */
     struct account account;
     struct explain *explain; /* NULL: nobody asks */
     const struct packet *packet;
@@ -73,7 +78,7 @@ int pipeline_set(struct pipeline *p, const struct pipeline_settings *settings, s
     }
     made_free(&p->made);
     p->made = fresh;
-    p->sip_only = settings->sip_only;
+    p->media = settings->media;
     p->call_ids = settings->call_ids;
     return 0;
 }
@@ -133,6 +138,8 @@ static void send(struct pipeline *p, const struct hep_msg *msg)
     p->account.compressed += result == FRAME_COMPRESSED;
     p->account.truncated += result == FRAME_CUT;
     p->account.frames++;
+    p->account.reports += msg->payload_type == HEP_TYPE_RTP_REPORT || msg->payload_type == HEP_TYPE_RTP_SHORT_REPORT;
+    p->account.media_events += msg->payload_type == HEP_TYPE_LOG;
     p->account.frame_octets += frame.octets.len;
     if (p->call_ids)
         frame.call_id = call_id_of(msg);
@@ -140,10 +147,9 @@ static void send(struct pipeline *p, const struct hep_msg *msg)
     explain_sent(p->explain, msg, frame.octets.len, result);
 }
 
-static void on_message(void *arg, uint64_t packet, struct hep_msg *msg)
+/* A message of SIP, RTCP or a report on its way out. */
+static void take(struct pipeline *p, const struct hep_msg *msg)
 {
-    struct pipeline *p = arg;
-    (void)packet;
     p->account.messages++;
     const char *rule = sieve_match(p->made.sieve, msg);
     if (rule != NULL) {
@@ -157,6 +163,48 @@ static void on_message(void *arg, uint64_t packet, struct hep_msg *msg)
     } else {
         send(p, msg);
     }
+}
+
+void pipeline_hear(struct pipeline *p, uint32_t sec, uint32_t usec, struct hep_slice message)
+{
+    const struct tap_message m = { .sec = sec, .usec = usec, .payload = message };
+    if (p->media != PIPELINE_SIP_ONLY && !p->tap_over)
+        tap_sip(p->tap, &m);
+}
+
+/* Media of calls are known also of messages that are not sent. */
+static void on_message(void *arg, uint64_t packet, struct hep_msg *msg)
+{
+    struct pipeline *p = arg;
+    (void)packet;
+    pipeline_hear(p, msg->time_sec, msg->time_usec, msg->payload);
+    if (p->o.sip != NULL && p->media != PIPELINE_SIP_ONLY)
+        p->o.sip(p->o.arg, msg->time_sec, msg->time_usec, msg->payload);
+    take(p, msg);
+}
+
+/* What the tap has to tell. */
+static void on_tap(void *arg, const struct tap_output *out)
+{
+    struct pipeline *p = arg;
+    struct hep_msg msg;
+    hep_msg_init(&msg, out->type);
+    msg.time_sec = out->sec;
+    msg.time_usec = out->usec;
+    (void)hep_set_src(&msg, out->src.octets, out->src.len, out->src_port);
+    (void)hep_set_dst(&msg, out->dst.octets, out->dst.len, out->dst_port);
+    if (out->has_vlan)
+        (void)hep_set_number(&msg, HEP_CHUNK_VLAN, out->vlan);
+    if (out->tos != 0)
+        (void)hep_set_number(&msg, HEP_CHUNK_IP_TOS, out->tos);
+    if (out->mos > 0)
+        (void)hep_set_number(&msg, HEP_CHUNK_MOS, (uint64_t)(out->mos * 100 + 0.5));
+    if (out->r > 0)
+        (void)hep_set_number(&msg, HEP_CHUNK_R_FACTOR, (uint64_t)(out->r + 0.5));
+    if (out->call_id.len > 0)
+        (void)hep_set_octets(&msg, HEP_CHUNK_CORRELATION_ID, out->call_id.ptr, out->call_id.len);
+    (void)hep_set_octets(&msg, HEP_CHUNK_PAYLOAD, out->payload.ptr, out->payload.len);
+    take(p, &msg);
 }
 
 static void on_hep(void *arg, uint64_t packet, struct hep_msg *msg)
@@ -174,14 +222,43 @@ static void on_bad(void *arg, uint64_t packet, const char *text)
     explain_text(p->explain, text);
 }
 
+/* RTP, where that is wanted, or RTCP: the tap's. */
+static bool take_media(struct pipeline *p, const struct dgram *d)
+{
+    const struct tap_packet packet = {
+        .sec = d->sec,
+        .usec = d->usec,
+        .src = d->src,
+        .dst = d->dst,
+        .src_port = d->src_port,
+        .dst_port = d->dst_port,
+        .tos = d->tos,
+        .has_vlan = d->has_vlan,
+        .vlan = d->vlan,
+        .has_mac = d->has_mac,
+        .src_mac = d->src_mac,
+        .dst_mac = d->dst_mac,
+        .payload = d->payload,
+    };
+    return tap_packet(p->tap, &packet);
+}
+
 static bool on_dgram(void *arg, const struct dgram *d)
 {
+    enum { UDP = 17 };
     struct pipeline *p = arg;
     explain_dgram(p->explain, d);
-    if (!p->sip_only || !rtcp_looks_like(d->payload.ptr, d->payload.len))
+    if (d->protocol != UDP || sip_looks_like(d->payload.ptr, d->payload.len))
         return false;
-    p->account.unwanted++;
-    explain_text(p->explain, "RTCP, which nobody asked for");
+    bool rtcp = rtcp_looks_like(d->payload.ptr, d->payload.len);
+    if (p->media == PIPELINE_SIP_ONLY) {
+        p->account.unwanted += rtcp;
+        explain_media(p->explain, rtcp ? "RTCP, which nobody asked for" : NULL, false);
+        return rtcp;
+    }
+    if ((!rtcp && p->media != PIPELINE_RTP) || !take_media(p, d))
+        return false;
+    explain_media(p->explain, rtcp ? "RTCP that tells nothing" : "RTP, measured", !rtcp);
     return true;
 }
 
@@ -198,10 +275,12 @@ int pipeline_new(struct pipeline **ret, const struct pipeline_options *options, 
     };
     if (pipeline_set(p, &options->settings, err) != 0)
         goto fail;
+    const struct tap_options tap = { .output = on_tap, .arg = p };
     p->messages = messages_new(&m);
+    p->tap = tap_open(&tap);
     if (options->explain != NULL)
         p->explain = explain_new(options->explain, options->arg);
-    if (p->messages == NULL || (options->explain != NULL && p->explain == NULL)) {
+    if (p->messages == NULL || p->tap == NULL || (options->explain != NULL && p->explain == NULL)) {
         (void)errmsg_set(err, "out of memory");
         goto fail;
     }
@@ -217,6 +296,7 @@ void pipeline_free(struct pipeline *p)
     if (p == NULL)
         return;
     messages_free(p->messages);
+    tap_free(p->tap);
     explain_free(p->explain);
     made_free(&p->made);
     free(p);
@@ -238,19 +318,38 @@ void pipeline_finish(struct pipeline *p)
 {
     explain_last(p->explain);
     messages_finish(p->messages);
+    if (p->tap_over)
+        return;
+    p->tap_counters = *tap_counters(p->tap);
+    tap_close(p->tap); /* reports on every stream */
+    p->tap = NULL;
+    p->tap_over = true;
+}
+
+void pipeline_tick(struct pipeline *p, uint32_t now)
+{
+    if (p->media == PIPELINE_RTP && !p->tap_over)
+        tap_tick(p->tap, now);
 }
 
 void pipeline_account(const struct pipeline *p, struct account *ret)
 {
     const struct messages_counts *c = messages_counts(p->messages);
     const struct dissector *d = messages_dissector(p->messages);
+    const struct tap_counters *t = p->tap_over ? &p->tap_counters : tap_counters(p->tap);
     *ret = p->account;
     ret->sip = c->sip;
-    ret->rtcp = c->rtcp;
+    ret->rtcp = c->rtcp + t->rtcp;
+    ret->rtp = t->rtp;
+    ret->rtp_early = t->rtp_early;
+    ret->rtp_refused = t->rtp_refused;
+    ret->srtcp = t->srtcp;
+    ret->rtcp_bad = t->rtcp_bad;
+    ret->streams = t->streams;
     ret->hep = c->hep;
     ret->other_udp = c->other_udp;
     ret->other_tcp = c->other_tcp;
-    ret->uncorrelated = c->uncorrelated;
+    ret->uncorrelated = c->uncorrelated + t->rtcp_unmatched;
     ret->snapped = c->cut;
     for (int i = 0; i < DISSECT_OUTCOME_COUNT; i++)
         ret->outcomes[i] = dissect_count(d, (enum dissect_outcome)i);

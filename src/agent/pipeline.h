@@ -1,7 +1,8 @@
 /*
  * The agent's way from a packet to a frame of HEP, without I/O:
  *
- *     packet -> capture/messages (link, IP, fragments, TCP, SIP, RTCP) -> rules -> dedup -> frame
+ *     packet -> capture/messages (link, IP, fragments, TCP, SIP) -> sieve -> dedup -> frame
+ *                    \-> tap (RTP, RTCP: reports) ---------------------^
  *
  * and the account of it. One pipeline belongs to one thread. Time is capture time: a file gives the same frames at any
  * speed.
@@ -15,12 +16,19 @@
 #include "base/errmsg.h"
 #include "capture/packet.h"
 
+/* What is looked at beside SIP. In the order of the configuration's words. */
+enum pipeline_media {
+    PIPELINE_SIP_ONLY,
+    PIPELINE_RTCP, /* as JSON, type 5 */
+    PIPELINE_RTP   /* RTP streams as well: reports, types 34 and 35, and events, type 100 */
+};
+
 struct pipeline_settings {
     struct frame_options frame;
     struct sieve_options rules;
     uint64_t dedup_us; /* window; 0: copies are not looked for */
-    bool sip_only;     /* RTCP is left alone */
-    bool call_ids;     /* frames come with their Call-ID, which takes time to find */
+    enum pipeline_media media;
+    bool call_ids; /* frames come with their Call-ID, which takes time to find */
 };
 
 struct pipeline_frame {
@@ -31,6 +39,8 @@ struct pipeline_frame {
 struct pipeline_options {
     struct pipeline_settings settings;
     void (*frame)(void *arg, const struct pipeline_frame *frame);
+    /* Not NULL: each SIP message, for pipeline_hear() of others that see the media of the same calls. */
+    void (*sip)(void *arg, uint32_t sec, uint32_t usec, struct hep_slice message);
     /* Not NULL: tells of each packet what was done with it and why, a line or several without line end. */
     void (*explain)(void *arg, uint64_t packet, const char *line);
     void *arg;
@@ -47,6 +57,12 @@ int pipeline_set(struct pipeline *p, const struct pipeline_settings *settings, s
 
 /* Takes a packet of capture device number `device`. */
 void pipeline_packet(struct pipeline *p, const struct packet *packet, unsigned device);
+
+/* A SIP message that another pipeline saw: it says whose media are where. It is not sent. */
+void pipeline_hear(struct pipeline *p, uint32_t sec, uint32_t usec, struct hep_slice message);
+
+/* Says what time it is, Unix time in seconds, where packets may be few: reports that are due are made. */
+void pipeline_tick(struct pipeline *p, uint32_t now);
 
 /* The capture is over: what waits in TCP streams is handed out or given up. */
 void pipeline_finish(struct pipeline *p);

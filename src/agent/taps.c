@@ -10,13 +10,27 @@
 #include <unistd.h>
 
 #include "agent/ring.h"
+#include "base/buf.h"
+#include "base/clock.h"
 
-#define WAIT_MS  100
-#define CHECK_MS 1000 /* between looks for devices that went away */
+#define WAIT_MS     100
+#define MAILBOX_MAX ((size_t)4 << 20) /* octets that wait for a worker */
+#define CHECK_MS    1000              /* between looks for devices that went away */
 
 struct rings {
     struct ring *list[TAPS_DEVICES_MAX];
     size_t count;
+};
+
+/* SIP messages that other workers saw. */
+struct mailbox {
+    pthread_mutex_t lock;
+    struct buf letters; /* struct letter and its octets, one after the other */
+    uint64_t refused;   /* there was no room */
+};
+
+struct letter {
+    uint32_t sec, usec, len;
 };
 
 struct worker {
@@ -31,7 +45,10 @@ struct worker {
     struct ring_stats retired; /* of rings that were closed */
     unsigned device;           /* of the packet under way */
     uint64_t checked_ms;
-    int stop; /* atomic */
+    uint32_t ticked; /* Unix time */
+    int stop;        /* atomic */
+    struct mailbox mailbox;
+    struct buf opened; /* letters that are being read */
 };
 
 struct taps {
@@ -162,6 +179,43 @@ static void on_frame(void *arg, const struct pipeline_frame *frame)
     feed_frame(&w->feed, frame->octets, frame->call_id);
 }
 
+/* The kernel spreads packets by flow: signalling and media of a call are mostly not with the same worker. */
+static void on_sip(void *arg, uint32_t sec, uint32_t usec, struct hep_slice message)
+{
+    const struct worker *from = arg;
+    struct taps *t = from->taps;
+    const struct letter letter = { sec, usec, (uint32_t)message.len };
+    for (size_t i = 0; i < t->count; i++) {
+        struct mailbox *m = &t->workers[i].mailbox;
+        if (&t->workers[i] == from)
+            continue;
+        pthread_mutex_lock(&m->lock);
+        if (m->letters.len + sizeof(letter) + message.len <= MAILBOX_MAX) {
+            buf_put(&m->letters, &letter, sizeof(letter));
+            buf_put(&m->letters, message.ptr, message.len);
+        } else {
+            m->refused++;
+        }
+        pthread_mutex_unlock(&m->lock);
+    }
+}
+
+static void read_mail(struct worker *w)
+{
+    struct letter letter;
+    pthread_mutex_lock(&w->mailbox.lock);
+    struct buf letters = w->mailbox.letters;
+    w->mailbox.letters = w->opened;
+    buf_reset(&w->mailbox.letters);
+    pthread_mutex_unlock(&w->mailbox.lock);
+    w->opened = letters;
+    for (size_t at = 0; !letters.failed && letters.len - at >= sizeof(letter); at += letter.len) {
+        memcpy(&letter, letters.ptr + at, sizeof(letter));
+        at += sizeof(letter);
+        pipeline_hear(w->pipeline, letter.sec, letter.usec, (struct hep_slice){ letters.ptr + at, letter.len });
+    }
+}
+
 static void on_packet(void *arg, const struct packet *packet)
 {
     struct worker *w = arg;
@@ -198,8 +252,20 @@ static void check_devices(struct worker *w)
     }
 }
 
+static void tick(struct worker *w)
+{
+    read_mail(w);
+    struct wall_time now = clock_wall();
+    if (now.sec == w->ticked)
+        return;
+    w->ticked = now.sec;
+    pipeline_tick(w->pipeline, now.sec);
+    feed_flush(&w->feed);
+}
+
 static void take_all(struct worker *w)
 {
+    read_mail(w);
     for (size_t i = 0; i < w->rings.count; i++) {
         w->device = (unsigned)i;
         (void)ring_take(w->rings.list[i], on_packet, w);
@@ -221,6 +287,7 @@ static void *run(void *arg)
         pthread_mutex_lock(&w->lock);
         if (ready > 0)
             take_all(w);
+        tick(w);
         check_devices(w);
         pthread_mutex_unlock(&w->lock);
         for (size_t i = 0; ready > 0 && i < count; i++)
@@ -232,9 +299,14 @@ static void *run(void *arg)
 
 static int worker_open(struct taps *l, struct worker *w, struct errmsg *err)
 {
-    const struct pipeline_options p = { .settings = l->o.pipeline, .frame = on_frame, .arg = w };
+    const struct pipeline_options p = {
+        .settings = l->o.pipeline, .frame = on_frame, .sip = l->o.workers > 1 ? on_sip : NULL, .arg = w
+    };
     w->taps = l;
     (void)pthread_mutex_init(&w->lock, NULL);
+    (void)pthread_mutex_init(&w->mailbox.lock, NULL);
+    buf_init(&w->mailbox.letters, MAILBOX_MAX);
+    buf_init(&w->opened, MAILBOX_MAX);
     l->count++;
     if (pipeline_new(&w->pipeline, &p, err) != 0)
         return -1;
@@ -305,6 +377,9 @@ void taps_free(struct taps *l)
         struct worker *w = &l->workers[i];
         rings_close(&w->rings);
         pipeline_free(w->pipeline);
+        buf_free(&w->mailbox.letters);
+        buf_free(&w->opened);
+        pthread_mutex_destroy(&w->mailbox.lock);
         pthread_mutex_destroy(&w->lock);
     }
     forget_names(l);
@@ -389,6 +464,9 @@ void taps_account(struct taps *l, struct account *ret)
             add_ring(&kernel, w->rings.list[k]);
         pthread_mutex_unlock(&w->lock);
         account_add(ret, &one);
+        pthread_mutex_lock(&w->mailbox.lock);
+        ret->unshared += w->mailbox.refused;
+        pthread_mutex_unlock(&w->mailbox.lock);
         ret->kernel_drops += kernel.drops;
         ret->ring_freezes += kernel.freezes;
         if (i == 0) /* each worker has the same devices */

@@ -1,8 +1,8 @@
 /*
  * The live capture: devices, the threads that empty their rings, a pipeline each, and what they feed.
  *
- * With several workers the kernel spreads the packets of every device over them by flow; what one call's signalling and
- * its RTCP say of each other is then known to one worker only, so that RTCP may go without its Call-ID.
+ * With several workers the kernel spreads the packets of every device over them by flow. Each tells the others of the
+ * SIP messages that it sees, so that media are known to belong to their calls wherever they arrive.
  */
 #ifndef AGENT_TAPS_H
 #define AGENT_TAPS_H

@@ -49,7 +49,7 @@ void agent_pipeline_settings(const struct conf *c, struct pipeline_settings *ret
                    .drop = c->agent_drop.items,
                    .drop_count = c->agent_drop.count },
         .dedup_us = c->agent_dedup_us,
-        .sip_only = c->agent_media == CONF_MEDIA_NONE,
+        .media = (enum pipeline_media)c->agent_media,
         .call_ids = c->agent_collectors == OUTPUTS_HASH,
     };
 }
@@ -84,6 +84,7 @@ int agent_devices(const struct conf *c, struct taps_devices *ret, struct errmsg 
         .ring = (size_t)c->agent_ring,
         .promiscuous = c->agent_promiscuous,
         .filter = { .rtcp = c->agent_media != CONF_MEDIA_NONE,
+                    .rtp = c->agent_media == CONF_MEDIA_RTP,
                     .snaplen = (uint32_t)c->agent_snaplen },
         .bpf = c->agent_bpf,
     };

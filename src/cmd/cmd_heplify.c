@@ -111,12 +111,12 @@ static int take_mode(struct heplify *h, const char *value)
     static const struct {
         const char *mode, *media;
     } modes[] = {
-        { "SIP", "none" }, { "SIPRTCP", "rtcp" }, { "SIPRTP", "rtcp" }, { "SIPDNS", "rtcp" }, { "SIPLOG", "rtcp" }
+        { "SIP", "none" }, { "SIPRTCP", "rtcp" }, { "SIPRTP", "rtp" }, { "SIPDNS", "rtcp" }, { "SIPLOG", "rtcp" }
     };
     for (size_t i = 0; i < sizeof(modes) / sizeof(modes[0]); i++) {
         if (strcmp(value, modes[i].mode) != 0)
             continue;
-        if (i >= 2)
+        if (i >= 3)
             fprintf(stderr, "hepcat: -m %s: SIP and RTCP are captured, the rest is not known here\n", value);
         return add(&h->command.conf.agent_media, modes[i].media);
     }

@@ -30,7 +30,7 @@ enum conf_wal_sync { CONF_WAL_INTERVAL, CONF_WAL_ALWAYS, CONF_WAL_OFF };
 enum conf_log_level { CONF_LOG_ERROR, CONF_LOG_WARNING, CONF_LOG_INFO, CONF_LOG_DEBUG };
 enum conf_log_format { CONF_LOG_TEXT, CONF_LOG_JSON };
 enum conf_compress { CONF_COMPRESS_OFF, CONF_COMPRESS_ZLIB, CONF_COMPRESS_GZIP };
-enum conf_media { CONF_MEDIA_NONE, CONF_MEDIA_RTCP };
+enum conf_media { CONF_MEDIA_NONE, CONF_MEDIA_RTCP, CONF_MEDIA_RTP };
 /* agent.collectors: enum outputs_mode of agent/outputs.h */
 
 /* In the order of enum net_transport. */

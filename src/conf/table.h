@@ -182,8 +182,8 @@
       "authentication key (chunk 0x0e)") \
     A("compress", 0, "FORMAT", agent_compress, "agent.compress", ENUM, "off", 0, 0, "off|zlib|gzip", RELOAD, \
       "payloads into chunk 0x10; Homer and Kamailio do not read it") \
-    A("media", 0, "WHAT", agent_media, "agent.media", ENUM, "rtcp", 0, 0, "none|rtcp", RELOAD, \
-      "beside SIP: RTCP as JSON") \
+    A("media", 0, "WHAT", agent_media, "agent.media", ENUM, "rtcp", 0, 0, "none|rtcp|rtp", RELOAD, \
+      "beside SIP: RTCP as JSON; rtp: RTP streams are measured as well") \
     A("ports", 0, "RANGE...", agent_ports, "agent.ports", TEXTS, "5060-5091", 0, 64, NULL, RELOAD, \
       "ports of SIP that a live capture looks at, such as 5060-5091 or 443; all: every port") \
     A("bpf", 0, "FILTER", agent_bpf, "agent.bpf", TEXT, "", 0, 0, NULL, RELOAD, \

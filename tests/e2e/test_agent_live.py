@@ -11,7 +11,7 @@ import urllib.request
 
 import lib
 import netns
-from test_agent import packet
+from test_agent import packet, sdp
 
 
 def vlan(frame: bytes, *tags: tuple[int, int]) -> bytes:
@@ -132,6 +132,25 @@ class Live(lib.Case):
         frames = [packet(i, "INVITE", src=f"10.1.{i % 200}.1") for i in range(600)]
         self.ns.inject(frames)
         self.assertEqual(sorted(int(n) for n in self.payloads(collector.take(600))), list(range(600)))
+        self.assertEqual(agent.stop(), 0)
+
+    def test_workers_know_calls_of_others(self) -> None:
+        """RTCP of many calls has its Call-ID whichever worker has it."""
+        collector, url = self.collector()
+        agent = self.agent("-i", "tap0", "--workers", "4", "--to", url)
+        sip, control = [], []
+        for n in range(40):
+            text = lib.sip(n, "INVITE", sdp(f"10.2.{n}.1", 4000 + 2 * n)).replace(
+                "Content-Length", "Content-Type: application/sdp\r\nContent-Length")
+            sip.append(lib.ethernet(lib.ip4(lib.udp(text.encode(), 5060, 5060), 17, src=f"10.2.{n}.9", ident=n)))
+            control.append(lib.ethernet(lib.ip4(lib.udp(RR, 4001 + 2 * n, 7001), 17, src=f"10.2.{n}.1", dst=f"10.3.{n}.7")))
+        self.ns.inject(sip)
+        self.assertEqual(len(collector.take(40)), 40)
+        time.sleep(0.3)  # mail is read with the next packets, or each 100 ms
+        self.ns.inject(control)
+        messages = collector.take(40)
+        self.assertEqual(sorted(m["rcinfo"].get("correlation_id", "") for m in messages),
+                         sorted(f"call-{n}@example.org" for n in range(40)))
         self.assertEqual(agent.stop(), 0)
 
     def test_two_capabilities(self) -> None:

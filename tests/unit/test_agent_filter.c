@@ -105,6 +105,19 @@ static void test_packets(void **state)
     }
 }
 
+/* With RTP everything of its version passes, and nothing that is less. */
+static void test_rtp(void **state)
+{
+    (void)state;
+    struct kernel_filter_options o = { .snaplen = 65535, .rtcp = true, .rtp = true };
+    struct errmsg err;
+    assert_int_equal(kernel_filter_ports(&o, "5060", &err), 0);
+    check(&o, &(struct row){ "RTP", IP4("11", "0000", "0024") PORTS("c350", "c351") "800000064f4b4f4b", 0, 0 }, true);
+    check(&o, &(struct row){ "RTCP", IP4("11", "0000", "0024") PORTS("c350", "c351") "80c800064f4b4f4b", 0, 0 }, true);
+    check(&o, &(struct row){ "STUN", IP4("11", "0000", "0024") PORTS("c350", "c351") "000100064f4b4f4b", 0, 0 }, false);
+    check(&o, &(struct row){ "TCP", IP4("06", "0000", "0024") PORTS("c350", "c351") "800000064f4b4f4b", 0, 0 }, false);
+}
+
 /* The most ranges there may be: jumps reach over them. */
 static void test_many_ports(void **state)
 {
@@ -208,8 +221,8 @@ static void test_files(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_packets),    cmocka_unit_test(test_many_ports), cmocka_unit_test(test_port_texts),
-        cmocka_unit_test(test_own_filter), cmocka_unit_test(test_files),
+        cmocka_unit_test(test_packets),    cmocka_unit_test(test_rtp),        cmocka_unit_test(test_many_ports),
+        cmocka_unit_test(test_port_texts), cmocka_unit_test(test_own_filter), cmocka_unit_test(test_files),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
