@@ -143,6 +143,49 @@ def seed_diagnosis(out):
     save(out, call(first, (b_a, ok, 1, 4, 80, 16, 4, b""), (b_a, ok, 1, 4, 46, 16, 4, b"")))
 
 
+def piece(what, step, octets):
+    return bytes((what, step)) + len(octets).to_bytes(2, "little") + octets
+
+
+def seed_tap(out):
+    """Calls with media as fuzz_tap.c takes them: 10.0.0.0:4000 speaks to 10.0.0.1:4001, and back."""
+    def sip(first, cseq, ip, port, more=""):
+        body = (f"v=0\r\nc=IN IP4 10.0.0.{ip}\r\nm=audio {port} RTP/AVP 8 101 111\r\na=rtpmap:101 telephone-event/8000\r\n"
+                f"a=rtpmap:111 opus/48000/2\r\na=ptime:20\r\na=rtcp-mux\r\n{more}")
+        return (f"{first}\r\nFrom: <sip:a@x>;tag=a\r\nTo: <sip:b@x>;tag=b\r\nCall-ID: c@x\r\nCSeq: {cseq}\r\n"
+                f"Content-Type: application/sdp\r\n\r\n{body}").encode()
+
+    def rtp(n, kind, ssrc, payload):
+        return (bytes((0x80, kind)) + n.to_bytes(2, "big") + (n * 160).to_bytes(4, "big") + ssrc.to_bytes(4, "big") + payload)
+
+    there, back = 0 << 1 | 1 << 3 | 0 << 5 | 1 << 6, 1 << 1 | 0 << 3 | 1 << 5 | 0 << 6
+    call = piece(1, 0, sip("INVITE sip:b@x SIP/2.0", "1 INVITE", 0, 4000)) + \
+        piece(1, 1, sip("SIP/2.0 200 OK", "1 INVITE", 1, 4001, "a=ssrc:11 cname:b@x\r\n"))
+    bye = piece(1, 5, b"BYE sip:b@x SIP/2.0\r\nFrom: <sip:a@x>;tag=a\r\nTo: <sip:b@x>;tag=b\r\nCall-ID: c@x\r\nCSeq: 2 BYE\r\n\r\n")
+    talk = b"".join(piece(there, 2, rtp(n, 8, 10, b"abcd")) + piece(back, 1, rtp(n + 7, 111, 11, b"efgh"))
+                    for n in range(12) if n not in (5, 6))
+    digits = b"".join(piece(there, 2, rtp(20 + n, 101, 10, bytes((5, 0x8a if n == 3 else 10, 0, 160 * n & 255))))
+                      for n in range(4))
+    sr = bytes.fromhex("81c8000c 0000000b e0000001 80000000 00001000 00000064 00003e80 0000000a 40fffffd 00010203"
+                       "00000037 aabbccdd 00010000 81ca0003 0000000b 01036240 78000000")
+    rr = bytes.fromhex("81c90007 0000000a 0000000b 40fffffd 00010203 00000037 00018000 00010000")
+    for options, octets in ((0, call + talk + digits + talk + bye), (0, talk + call + talk), (1, talk), (8, call + digits),
+                            (0, call + piece(back, 1, sr) + piece(there, 1, rr) + piece(there, 1, rr + bytes(14))),
+                            (0, call + talk + piece(there, 6, b"") + piece(there, 6, rtp(40, 8, 10, b"")) + piece(0, 7, b""))):
+        save(out, bytes((options,)) + octets)
+
+
+def seed_quality(out):
+    """Reports as fuzz_quality.c takes them; the forms of seed_report()."""
+    block = ('{"source_ssrc":%d,"fraction_lost":64,"packets_lost":%d,"highest_seq_no":%d,"ia_jitter":55,"lsr":1,"dlsr":2}')
+    rr = [('{"ssrc":1,"type":201,"report_blocks":[%s]}' % (block % (7, n * 3, 1000 + n * 250))).encode() for n in range(5)]
+    rtp = (b'{"RTP_SIP_CALL_ID":"a@x","JITTER":0.25,"TOTAL_PK":970,"EXPECTED_PK":1000,"PACKET_LOSS":30,"MOS":4.39,'
+           b'"CODEC_NAME":"pcma","SSRC":9,"TYPE":"HANGUP"}')
+    save(out, b"\1" + b"".join(piece(0, 4, r) for r in rr))
+    save(out, b"\1" + b"".join(piece(n % 3, 0x80 | 0x40 | 4, r) for n, r in enumerate(rr)) + piece(2, 0xc0, rr[0]))
+    save(out, b"\1" + piece(1, 4, rtp) + piece(0, 1, rtp) + piece(16, 0, b"PS=207;PR=314;PL=9;JI=600;LA=40;"))
+
+
 def main():
     out = pathlib.Path(sys.argv[1])
     vectors = json.loads((VECTORS / "hep-vectors.json").read_text())
@@ -154,6 +197,8 @@ def main():
     seed_filter(out / "filter")
     seed_report(out / "report")
     seed_diagnosis(out / "diagnosis")
+    seed_tap(out / "tap")
+    seed_quality(out / "quality")
 
 
 if __name__ == "__main__":

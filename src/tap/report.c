@@ -1,4 +1,4 @@
-/* Reports and events as JSON, with the keys that Homer's pages read and more: docs/agent-media.md lists them. */
+/* Reports and events as JSON, with the keys that Homer's pages read and more: docs/agent.md lists them. */
 #include <string.h>
 
 #include "base/ip.h"

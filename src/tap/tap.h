@@ -4,7 +4,7 @@
  *     tap_sip()     SIP messages: whose media are where, with which codecs; answered, over
  *     tap_packet()  datagrams: true if it was RTP or RTCP
  *     tap_tick()    time goes on (also without packets)
- *     output()      type 5 RTCP as JSON, 34 and 35 reports on RTP streams, 100 events: docs/agent-media.md
+ *     output()      type 5 RTCP as JSON, 34 and 35 reports on RTP streams, 100 events: docs/agent.md
  *
  * Streams are found by the places that SDP names and, without it, by what RTP looks like: four packets of one source
  * with sequence numbers that go on. Every table has a limit, and what it costs is counted: strangers make us hold

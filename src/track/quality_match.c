@@ -3,8 +3,8 @@
 #include "base/ip.h"
 #include "track/quality_internal.h"
 
-#define ENDPOINTS_MAX 2000000u /* remembered, of all calls */
-#define INDEX_PIECE   40000u   /* places */
+#define CALL_ENDPOINTS 10u    /* remembered, to a call with reports */
+#define INDEX_PIECE    40000u /* places */
 
 const char *quality_match_name(enum quality_match match)
 {
@@ -121,7 +121,9 @@ bool quality_index(struct quality *q)
 {
     if (q->endpoints != NULL)
         return true;
-    const struct lru_options o = { .key_size = 4, .value_size = 8, .capacity = ENDPOINTS_MAX };
+    const struct lru_options o = { .key_size = 4,
+                                   .value_size = 8,
+                                   .capacity = (size_t)CALL_ENDPOINTS * q->o.max_calls };
     q->endpoints = lru_new(&o);
     q->indexed = 0;
     q->whole = false;
