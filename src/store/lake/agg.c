@@ -110,6 +110,11 @@ void agg_free(struct agg *a)
     free(a);
 }
 
+const struct store_aggregate *agg_question(const struct agg *a)
+{
+    return a->q;
+}
+
 int agg_map(struct agg *a, size_t codes)
 {
     if (codes > a->map_cap) {

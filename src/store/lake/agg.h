@@ -17,6 +17,8 @@ struct agg;
 int agg_new(struct agg **ret, const struct store_aggregate *q);
 void agg_free(struct agg *a); /* NULL is fine */
 
+const struct store_aggregate *agg_question(const struct agg *a); /* q */
+
 /* True if all rows between these times lie in one bucket and nothing else of them matters; then agg_add() counts n. */
 bool agg_is_plain(const struct agg *a, int64_t min_ts, int64_t max_ts, size_t *ret_bucket);
 void agg_add(struct agg *a, size_t bucket, uint64_t n);

@@ -21,6 +21,7 @@ struct lake {
     struct footer_source *footers; /* while the MANIFEST is opened */
     struct hot *hot;               /* NULL: read only */
     struct catalog *catalog;
+    size_t scan_threads;     /* of one search */
     bool always_duck;        /* for tests and benchmarks: DuckDB does what the page reader could */
     struct store_live live;  /* walk NULL: there are none */
     struct duck *duck;       /* NULL until the first scan needs it */

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/statvfs.h>
+#include <unistd.h>
 
 #include "store/lake/catalog.h"
 #include "store/lake/datadir.h"
@@ -251,6 +252,8 @@ static int copy_options(struct lake *lake, const struct lake_options *o)
     lake->o.hot_limit = o->hot_limit != 0 ? o->hot_limit : HOT_LIMIT;
     lake->o.zstd_level = o->zstd_level != 0 ? o->zstd_level : 1;
     lake->retention = o->retention;
+    long cores = sysconf(_SC_NPROCESSORS_ONLN);
+    lake->scan_threads = o->duck_threads != 0 ? o->duck_threads : cores > 1 ? (size_t)cores : 1;
     int a = copy_text(&lake->o.data_dir), b = copy_text(&lake->o.duck_library), c = copy_text(&lake->o.duck_executable);
     if (a != 0 || b != 0 || c != 0)
         return -ENOMEM;

@@ -42,7 +42,7 @@ struct lake_options {
     const char *duck_executable; /* NULL: this executable */
     size_t duck_memory;          /* octets [96 MiB] */
     uint64_t duck_temp_max;      /* octets [1 GiB] */
-    unsigned duck_threads;       /* [cores] */
+    unsigned duck_threads;       /* [cores]; of our own reader too */
     unsigned duck_scans;         /* at the same time [2] */
 
     /* What the caller may want to log: damaged files, restarts. Any thread; must be short. May be NULL. */

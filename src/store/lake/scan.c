@@ -5,10 +5,6 @@
 #include <inttypes.h>
 #include <string.h>
 
-#define SLICE_FILES 64u
-#define SLICE_FIRST ((uint64_t)1 << 20) /* rows of the first slice: quick first rows; each next has twice as many */
-#define SLICE_LAST  ((uint64_t)32 << 20)
-
 /* ------------------------------------------------------------------------------------------------ outcome */
 
 uint64_t scan_left(const struct scan *c)
@@ -71,15 +67,6 @@ bool scan_behind(const struct scan *c, int64_t ts, uint64_t seq)
 
 /* ------------------------------------------------------------------------------------------------ files */
 
-/* The files of one table, those of the greatest bound first. */
-struct shelf {
-    struct scan_file *files;
-    size_t count, next;
-    struct scan_keys *keys;   /* these look at one file after the other... */
-    struct scan_pages *pages; /* so does this; NULL: only DuckDB can */
-    uint64_t slice;           /* rows of the next slice */
-};
-
 static bool matches_all(const struct filter *f)
 {
     return f == NULL || filter_leaves(f) == 0;
@@ -115,7 +102,7 @@ static bool before_place(const struct scan *c, const struct manifest_file *m)
 }
 
 /* Puts a file on the shelf if anything of it is of interest. */
-static void consider(struct scan *c, struct shelf *shelf, const struct manifest_file *m, uint32_t part,
+static void consider(struct scan *c, struct scan_shelf *shelf, const struct manifest_file *m, uint32_t part,
                      enum record_table table)
 {
     const struct store_scan *s = c->s;
@@ -166,7 +153,7 @@ static int oldest_first(const void *a, const void *b)
     return (x->part > y->part) - (x->part < y->part);
 }
 
-static int fill_shelf(struct scan *c, struct shelf *shelf, enum record_table table)
+static int fill_shelf(struct scan *c, struct scan_shelf *shelf, enum record_table table)
 {
     size_t first, count = manifest_pin_table(c->pin->files, record_schema(table)->name, &first);
     if ((c->s->tables >> table & 1) == 0 || count == 0)
@@ -177,106 +164,10 @@ static int fill_shelf(struct scan *c, struct shelf *shelf, enum record_table tab
     for (size_t i = first; i < first + count; i++)
         consider(c, shelf, manifest_pin_file(c->pin->files, i), (uint32_t)(c->pin->group_count + i), table);
     qsort(shelf->files, shelf->count, sizeof(*shelf->files), c->s->oldest_first ? oldest_first : newest_first);
-    shelf->slice = SLICE_FIRST;
+    shelf->slice = SCAN_SLICE_FIRST;
     bool find = c->agg == NULL; /* else only the page reader is asked */
     int rc = find && c->s->filter != NULL ? scan_keys_make(&shelf->keys, c->s->filter, table) : 0;
     return rc == 0 ? scan_pages_make(&shelf->pages, c->s->filter, table, !find) : rc;
-}
-
-static int64_t bound(const struct scan *c, const struct shelf *s)
-{
-    const struct manifest_file *m = s->files[s->next].file;
-    return c->s->oldest_first ? m->min_ts : m->max_ts;
-}
-
-/* The shelf whose next file may have the first row; NULL: all are done. */
-static struct shelf *next_shelf(const struct scan *c, struct shelf shelves[RECORD_TABLES])
-{
-    struct shelf *best = NULL;
-    for (size_t t = 0; t < RECORD_TABLES; t++) {
-        struct shelf *s = &shelves[t];
-        if (s->next == s->count)
-            continue;
-        if (best == NULL || (bound(c, s) != bound(c, best) && (bound(c, s) > bound(c, best)) != c->s->oldest_first))
-            best = s;
-    }
-    return best;
-}
-
-/* The rows are certain, and no file that is left has one that is wanted: only their counts remain. */
-static void rows_are_certain(struct scan *c, struct shelf shelves[RECORD_TABLES])
-{
-    for (size_t t = 0; t < RECORD_TABLES; t++) {
-        struct shelf *s = &shelves[t];
-        size_t kept = s->next;
-        for (size_t i = s->next; i < s->count; i++) {
-            s->files[i].rows = false;
-            if (s->files[i].counts)
-                s->files[kept++] = s->files[i];
-            else
-                c->s->parts_done++;
-        }
-        s->count = kept;
-        s->slice = SLICE_LAST;
-    }
-}
-
-static void look_at_file(struct scan *c, struct shelf *s)
-{
-    struct errmsg text = { "" };
-    const struct scan_file *f = &s->files[s->next++];
-    int rc = s->keys != NULL ? scan_keys_file(c, s->keys, f, &text) : scan_pages_file(c, s->pages, f, &text);
-    if (rc == 0)
-        c->s->parts_done++;
-    else if (rc == -EINTR) { /* stopped within the file */
-        c->rows_lost |= f->rows;
-        c->total_lost |= f->counts;
-    } else
-        scan_file_failed(c, f, rc, text.text);
-}
-
-/* Our own reader, or DuckDB? */
-static bool by_file(const struct scan *c, const struct shelf *s)
-{
-    if (s->keys != NULL || c->agg != NULL)
-        return true;
-    if (s->pages == NULL || c->lake->always_duck)
-        return false;
-    return !scan_pages_wide(s->pages) || c->no_duck;
-}
-
-static void look_at_slice(struct scan *c, struct shelf *s)
-{
-    size_t n = 0;
-    for (uint64_t rows = 0; s->next + n < s->count && n < SLICE_FILES && rows < s->slice; n++)
-        rows += s->files[s->next + n].file->rows;
-    if (!scan_slice(c, s->files + s->next, n, s->pages != NULL && !c->lake->always_duck)) {
-        c->no_duck = true; /* by our own reader then */
-        return;
-    }
-    s->next += n;
-    s->slice = s->slice < SLICE_LAST ? 2 * s->slice : SLICE_LAST;
-}
-
-static void look_at_files(struct scan *c, struct shelf shelves[RECORD_TABLES])
-{
-    bool certain = c->top.limit == 0;
-    for (struct shelf *s; (s = next_shelf(c, shelves)) != NULL && !scan_stop(c);) {
-        if (!certain && top_refuses(&c->top, bound(c, s))) {
-            certain = true;
-            rows_are_certain(c, shelves);
-            continue;
-        }
-        if (by_file(c, s))
-            look_at_file(c, s);
-        else
-            look_at_slice(c, s);
-    }
-    for (size_t t = 0; t < RECORD_TABLES; t++) /* not reached for want of time */
-        for (size_t i = shelves[t].next; i < shelves[t].count; i++) {
-            c->rows_lost |= shelves[t].files[i].rows && !top_refuses(&c->top, bound(c, &shelves[t]));
-            c->total_lost |= shelves[t].files[i].counts;
-        }
 }
 
 /* ------------------------------------------------------------------------------------------------ the scan */
@@ -331,7 +222,7 @@ static void narrow(struct scan *c)
 int scan_run(struct scan *c, struct errmsg *err)
 {
     struct store_scan *s = c->s;
-    struct shelf shelves[RECORD_TABLES] = { { .files = NULL } };
+    struct scan_shelf shelves[RECORD_TABLES] = { { .files = NULL } };
     int rc = 0;
     reset(s);
     unsigned tables = s->tables;
@@ -344,7 +235,7 @@ int scan_run(struct scan *c, struct errmsg *err)
         rc = fill_shelf(c, &shelves[t], (enum record_table)t);
     if (rc == 0) {
         scan_hot(c);
-        look_at_files(c, shelves);
+        scan_files(c, shelves);
         finish(c);
     } else
         (void)errmsg_set(err, "scan: %s", strerror(-rc));

@@ -1,4 +1,4 @@
-/* One scan at work, shared by scan.c, scan_hot.c, scan_keys.c and scan_sealed.c. Private to the folder. */
+/* One scan at work, shared by scan.c and the scan_*.c beside it. Private to the folder. */
 #ifndef STORE_LAKE_SCAN_H
 #define STORE_LAKE_SCAN_H
 
@@ -81,5 +81,19 @@ int scan_pages_file(struct scan *c, const struct scan_pages *p, const struct sca
  * to be had.
  */
 bool scan_slice(struct scan *c, struct scan_file *files, size_t count, bool optional);
+
+/* The files of one table, those of the greatest bound first. */
+struct scan_shelf {
+    struct scan_file *files;
+    size_t count, next;
+    struct scan_keys *keys;   /* these look at one file after the other... */
+    struct scan_pages *pages; /* so does this; NULL: only DuckDB can */
+    uint64_t slice;           /* rows of the next slice */
+};
+
+#define SCAN_SLICE_FIRST ((uint64_t)1 << 20) /* quick first rows; each next slice has twice as many */
+
+/* Looks at the files of all shelves as far as they are needed: by several threads what our own reader does. */
+void scan_files(struct scan *c, struct scan_shelf shelves[RECORD_TABLES]);
 
 #endif

@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "base/le.h"
 #include "store/parquet/thrift.h"
 
 #define BLOCK     128u
@@ -94,33 +95,54 @@ struct unpack {
     size_t width, left;
 };
 
-static void put_value(struct unpack *u, uint64_t n)
+/* 32 numbers of `width` bits at p, in the first `room` octets there; each from a load of its own while there is room.
+ */
+static void unpack(const uint8_t *p, size_t room, unsigned width, uint64_t numbers[MINI])
 {
-    u->last = n;
-    if (u->width == 4) {
-        uint32_t low = (uint32_t)n;
-        memcpy(u->to, &low, sizeof(low));
-    } else {
-        memcpy(u->to, &n, sizeof(n));
+    uint64_t mask = width == 64 ? UINT64_MAX : (UINT64_C(1) << width) - 1;
+    unsigned __int128 bits = 0;
+    unsigned have = 0;
+    if (width <= 56 && room >= (size_t)width * MINI / 8 + 8) {
+        for (size_t i = 0; i < MINI; i++)
+            numbers[i] = le64_load(p + i * width / 8) >> i * width % 8 & mask;
+        return;
     }
-    u->to += u->width;
-    u->left--;
+    for (size_t i = 0; i < MINI; i++) {
+        for (; have < width; have += 8)
+            bits |= (unsigned __int128)*p++ << have;
+        numbers[i] = (uint64_t)bits & mask;
+        bits >>= width;
+        have -= width;
+    }
+}
+
+static void put_values(struct unpack *u, const uint64_t *deltas, size_t count)
+{
+    uint64_t last = u->last, least = u->least;
+    for (size_t i = 0; u->width == 4 && i < count; i++) {
+        uint32_t low = (uint32_t)(last += least + deltas[i]);
+        memcpy(u->to + 4 * i, &low, sizeof(low));
+    }
+    for (size_t i = 0; u->width == 8 && i < count; i++) {
+        last += least + deltas[i];
+        memcpy(u->to + 8 * i, &last, sizeof(last));
+    }
+    u->last = last;
+    u->to += u->width * count;
+    u->left -= count;
 }
 
 static bool get_mini(struct rd *r, struct unpack *u, unsigned width, size_t values)
 {
     const uint8_t *p;
-    unsigned __int128 bits = 0;
-    unsigned have = 0;
-    uint64_t mask = width == 64 ? UINT64_MAX : (UINT64_C(1) << width) - 1;
+    uint64_t deltas[MINI];
+    size_t room = rd_left(r);
     if (width > 64 || !rd_take(r, values * width / 8, &p))
         return false;
-    for (size_t i = 0; i < values && u->left > 0; i++) {
-        for (; have < width; have += 8)
-            bits |= (unsigned __int128)*p++ << have;
-        put_value(u, u->last + u->least + ((uint64_t)bits & mask));
-        bits >>= width;
-        have -= width;
+    for (size_t i = 0; i < values && u->left > 0; i += MINI) {
+        size_t octets = i * width / 8;
+        unpack(p + octets, room - octets, width, deltas);
+        put_values(u, deltas, u->left < MINI ? u->left : MINI);
     }
     return true;
 }
@@ -146,7 +168,7 @@ int pq_delta_get(struct rd *r, size_t width, uint8_t *to, size_t count)
         minis > MINIS_MAX || block % minis != 0 || block / minis % 32 != 0)
         return PQ_ERR_DAMAGED;
     if (count > 0)
-        put_value(&u, first);
+        put_values(&u, &first, 1); /* on top of nothing */
     while (u.left > 0)
         if (!get_block(r, &u, (size_t)minis, (size_t)(block / minis)))
             return PQ_ERR_DAMAGED;
