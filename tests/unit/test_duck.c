@@ -547,7 +547,9 @@ static void test_child_hangs(void **state)
     o.grace_us = 100000;
     struct duck *d = open_duck(&o);
     expect(d, "SELECT 1", NULL, 0, "1\n");
-    assert_int_equal(kill(duck_pid(d), SIGSTOP), 0);
+    pid_t pid = duck_pid(d);
+    assert_int_equal(kill(pid, SIGSTOP), 0); /* one thread takes it, and stops the others in its time */
+    assert_int_equal(waitid(P_PID, (id_t)pid, &(siginfo_t){ 0 }, WSTOPPED | WNOWAIT), 0);
     assert_int_equal(duck_query(d, "SELECT 1", NULL, 0, 10000, NULL, NULL, NULL, NULL, &err), DUCK_ERR_TIMEOUT);
     expect(d, "SELECT 9", NULL, 0, "9\n");
     close_duck(d, &p);
