@@ -110,6 +110,7 @@ static int run(struct server *s, const sigset_t *signals)
 static int serve(struct server *s, const sigset_t *signals)
 {
     struct errmsg err = { "" };
+    serve_heap();
     if (serve_open(s, &err) != 0) {
         log_error("cannot start", log_text("text", err.text));
         return EXIT_BAD_INPUT;

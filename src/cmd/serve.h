@@ -55,6 +55,9 @@ int serve_reload(struct server *s, struct conf *conf, struct errmsg *err);
 /* Once a second: notes losses, and tells the log about them; gives memory back to the system. */
 void serve_tick(struct server *s);
 
+/* Once, before there are threads: how memory is kept between searches. */
+void serve_heap(void);
+
 /* What api_sources needs; arg is the server. */
 void serve_health(void *arg, struct api_health *ret);
 bool serve_ready(void *arg);

@@ -16,6 +16,8 @@
 #define RECENT_US  INT64_C(300000000) /* a loss is worth a word on /health for five minutes */
 #define TRIM_TICKS 10u
 #define TRIM_KEEP  ((size_t)1 << 20)
+#define HEAP_KEEP  (16 << 20) /* octets, of each heap, between two trims */
+#define HEAP_PIECE (4 << 20)  /* larger pieces are mapped by themselves */
 
 static int64_t monotonic_us(void)
 {
@@ -53,6 +55,18 @@ static void give_back(struct server *s)
         (void)malloc_trim(TRIM_KEEP);
 #else
     (void)s;
+#endif
+}
+
+/*
+ * A search reads pages of some dozen files into buffers of 10 to 100 kB each and lets go of them. By its presets glibc
+ * gives that back to the kernel each time and has it made anew, page by page: a sixth of the time of the search.
+ */
+void serve_heap(void)
+{
+#ifdef __GLIBC__
+    (void)mallopt(M_TRIM_THRESHOLD, HEAP_KEEP);
+    (void)mallopt(M_MMAP_THRESHOLD, HEAP_PIECE);
 #endif
 }
 

@@ -31,10 +31,11 @@ struct pq_slot {
 
     size_t page_group, page; /* page in hand */
     struct buf body;         /* expanded */
+    bool coded;              /* its rows are in codes, else in values */
     struct buf unpacked;     /* values of a page of differences */
     struct pq_slice *values;
     size_t value_cap;
-    uint32_t *codes; /* of a page, those of NULLs left out */
+    uint32_t *codes; /* of a page, one a row */
     size_t code_cap;
 };
 
@@ -52,7 +53,7 @@ struct pq_reader {
     struct pq_slot *slots;
     struct pq_zip *zip;
     struct buf raw;    /* page as in the file */
-    uint32_t *numbers; /* levels or codes of a page */
+    uint32_t *numbers; /* levels of a page */
     size_t number_cap;
     struct errmsg error;
 };

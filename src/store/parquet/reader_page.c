@@ -140,7 +140,7 @@ static int load_dictionary(struct pq_reader *r, size_t group, size_t column)
     struct pq_page page = { .values = 0 };
     if (s->dictionary_group == group)
         return PQ_OK;
-    s->dictionary_group = PQ_NO_GROUP;
+    s->dictionary_group = s->page_group = PQ_NO_GROUP; /* values of the page may lie in the old one */
     int rc = pq_reader_dictionary_raw(r, group, column, &page);
     if (rc == PQ_OK)
         rc = expand(r, group, column, &page, &s->dictionary);
@@ -172,23 +172,36 @@ static int take_levels(struct pq_reader *r, struct rd *in, bool nullable, size_t
     return rc;
 }
 
-static int take_codes(struct pq_reader *r, struct rd *in, size_t group, size_t column, size_t count,
-                      struct pq_slice *values)
+/* Moves `present` codes from the front to the rows that are not NULL. */
+static void spread_codes(uint32_t *codes, const uint32_t *levels, size_t rows, size_t present)
+{
+    if (present == rows)
+        return;
+    for (size_t i = rows; i-- > 0;)
+        codes[i] = levels[i] != 0 ? codes[--present] : PQ_NULL_CODE;
+}
+
+/* The codes of a page into the slot, one a row; they are entries of the dictionary, which is loaded, or PQ_NULL_CODE.
+ */
+static int take_codes(struct pq_reader *r, struct rd *in, size_t column, size_t rows, size_t present)
 {
     struct pq_slot *s = &r->slots[column];
-    int rc = load_dictionary(r, group, column);
-    if (rc != PQ_OK)
-        return rc;
-    rc = grow_numbers(&s->codes, &s->code_cap, count);
+    uint32_t most = 0;
+    int rc = grow_numbers(&s->codes, &s->code_cap, rows);
     if (rc == PQ_OK)
-        rc = pq_hybrid_read(in, s->codes, count, rd_u8(in));
-    for (size_t i = 0; i < count && rc == PQ_OK; i++) {
-        if (s->codes[i] >= s->entry_count)
-            rc = PQ_ERR_DAMAGED;
-        else
-            values[i] = s->entries[s->codes[i]];
-    }
+        rc = pq_hybrid_read(in, s->codes, present, rd_u8(in));
+    for (size_t i = 0; rc == PQ_OK && i < present; i++)
+        most = s->codes[i] > most ? s->codes[i] : most;
+    if (rc == PQ_OK && present > 0 && most >= s->entry_count)
+        rc = PQ_ERR_DAMAGED;
+    if (rc == PQ_OK)
+        spread_codes(s->codes, r->numbers, rows, present);
     return rc;
+}
+
+static struct pq_slice coded_value(const struct pq_slot *s, size_t row)
+{
+    return s->codes[row] == PQ_NULL_CODE ? (struct pq_slice){ NULL, 0 } : s->entries[s->codes[row]];
 }
 
 static int take_differences(struct pq_reader *r, struct rd *in, size_t column, size_t count, struct pq_slice *values)
@@ -217,6 +230,23 @@ static void spread(struct pq_slice *values, const uint32_t *levels, size_t rows,
         values[i] = levels[i] != 0 ? values[--present] : (struct pq_slice){ NULL, 0 };
 }
 
+static int decode_values(struct pq_reader *r, struct rd *in, size_t column, int32_t encoding, size_t rows,
+                         size_t present)
+{
+    struct pq_slot *s = &r->slots[column];
+    int rc = grow_values(&s->values, &s->value_cap, rows);
+    if (rc == PQ_OK && encoding == PQ_ENCODING_DELTA)
+        rc = take_differences(r, in, column, present, s->values);
+    else if (rc == PQ_OK && encoding == PQ_ENCODING_PLAIN)
+        rc = pq_values_get(in, &r->columns[column], s->values, present);
+    else if (rc == PQ_OK)
+        rc = PQ_ERR_DAMAGED;
+    if (rc == PQ_OK)
+        spread(s->values, r->numbers, rows, present);
+    return rc;
+}
+
+/* Of a page with codes these alone are read: who wants one value needs no other. */
 static int decode_page(struct pq_reader *r, size_t group, size_t column, const struct pq_page *page, size_t rows)
 {
     struct pq_slot *s = &r->slots[column];
@@ -224,23 +254,26 @@ static int decode_page(struct pq_reader *r, size_t group, size_t column, const s
     size_t present;
     if (page->dictionary || page->values != rows || rows > PQ_PAGE_ROWS_MAX)
         return PQ_ERR_DAMAGED;
-    int rc = grow_values(&s->values, &s->value_cap, rows);
+    s->coded = page->encoding == PQ_ENCODING_RLE_DICTIONARY;
+    int rc = s->coded ? load_dictionary(r, group, column) : PQ_OK;
     if (rc != PQ_OK)
         return rc;
     rd_init(&in, s->body.ptr, s->body.len);
     rc = take_levels(r, &in, r->columns[column].nullable, rows, &present);
     if (rc != PQ_OK)
         return rc;
-    if (page->encoding == PQ_ENCODING_RLE_DICTIONARY)
-        rc = take_codes(r, &in, group, column, present, s->values);
-    else if (page->encoding == PQ_ENCODING_DELTA)
-        rc = take_differences(r, &in, column, present, s->values);
-    else if (page->encoding == PQ_ENCODING_PLAIN)
-        rc = pq_values_get(&in, &r->columns[column], s->values, present);
-    else
-        rc = PQ_ERR_DAMAGED;
-    if (rc == PQ_OK)
-        spread(s->values, r->numbers, rows, present);
+    return s->coded ? take_codes(r, &in, column, rows, present)
+                    : decode_values(r, &in, column, page->encoding, rows, present);
+}
+
+/* Values of all rows of the page in the slot. */
+static int fill_values(struct pq_slot *s, size_t rows)
+{
+    if (!s->coded)
+        return PQ_OK;
+    int rc = grow_values(&s->values, &s->value_cap, rows);
+    for (size_t i = 0; rc == PQ_OK && i < rows; i++)
+        s->values[i] = coded_value(s, i);
     return rc;
 }
 
@@ -290,9 +323,11 @@ int pq_reader_value(struct pq_reader *r, size_t group, size_t column, size_t row
         return rc;
     size_t page = page_of(s, row);
     rc = pq_reader_page(r, group, column, page);
-    if (rc == PQ_OK)
-        *ret = s->values[row - (size_t)pq_reader_location(s, page)->first_row_index];
-    return rc;
+    if (rc != PQ_OK)
+        return rc;
+    row -= (size_t)pq_reader_location(s, page)->first_row_index;
+    *ret = s->coded ? coded_value(s, row) : s->values[row];
+    return PQ_OK;
 }
 
 int pq_reader_values(struct pq_reader *r, size_t column, const uint64_t *rows, size_t count, pq_value_fn fn, void *ctx)
@@ -332,9 +367,10 @@ int pq_reader_page_values(struct pq_reader *r, size_t group, size_t column, size
         rc = pq_reader_page(r, group, column, page);
     if (rc != PQ_OK)
         return rc;
-    *ret = r->slots[column].values;
     *ret_count = pq_reader_rows_of(r, &r->slots[column], group, page);
-    return PQ_OK;
+    rc = fill_values(&r->slots[column], *ret_count);
+    *ret = r->slots[column].values;
+    return rc;
 }
 
 int pq_reader_dictionary(struct pq_reader *r, size_t group, size_t column, const struct pq_slice **ret,
@@ -353,34 +389,14 @@ int pq_reader_dictionary(struct pq_reader *r, size_t group, size_t column, const
     return PQ_OK;
 }
 
-/* Puts codes where the levels say that there is a value. */
-static void spread_codes(uint32_t *numbers, const uint32_t *codes, size_t rows)
-{
-    for (size_t i = 0, k = 0; i < rows; i++)
-        numbers[i] = numbers[i] != 0 ? codes[k++] : PQ_NULL_CODE;
-}
-
 /* The codes of a page whose body is expanded, without the values that they stand for. */
-static int decode_codes(struct pq_reader *r, size_t column, size_t rows, const uint32_t **ret)
+static int decode_codes(struct pq_reader *r, size_t column, size_t rows)
 {
-    struct pq_slot *s = &r->slots[column];
     struct rd in;
     size_t present;
-    uint32_t most = 0;
-    rd_init(&in, s->body.ptr, s->body.len);
+    rd_init(&in, r->slots[column].body.ptr, r->slots[column].body.len);
     int rc = take_levels(r, &in, r->columns[column].nullable, rows, &present);
-    if (rc == PQ_OK)
-        rc = grow_numbers(&s->codes, &s->code_cap, present);
-    if (rc == PQ_OK)
-        rc = pq_hybrid_read(&in, s->codes, present, rd_u8(&in));
-    for (size_t i = 0; rc == PQ_OK && i < present; i++)
-        most = s->codes[i] > most ? s->codes[i] : most;
-    if (rc == PQ_OK && present > 0 && most >= s->entry_count)
-        rc = PQ_ERR_DAMAGED;
-    if (rc == PQ_OK && present < rows)
-        spread_codes(r->numbers, s->codes, rows);
-    *ret = present < rows ? r->numbers : s->codes;
-    return rc;
+    return rc == PQ_OK ? take_codes(r, &in, column, rows, present) : rc;
 }
 
 int pq_reader_page_codes(struct pq_reader *r, size_t group, size_t column, size_t page, const uint32_t **ret,
@@ -404,7 +420,8 @@ int pq_reader_page_codes(struct pq_reader *r, size_t group, size_t column, size_
     if (rc == PQ_OK)
         rc = expand(r, group, column, &parsed, &s->body);
     if (rc == PQ_OK)
-        rc = decode_codes(r, column, *ret_count, ret);
+        rc = decode_codes(r, column, *ret_count);
+    *ret = s->codes;
     return rc == PQ_OK || rc == PQ_ERR_SOURCE ? rc : pq_reader_fail_at(r, rc, group, column, "page");
 }
 
