@@ -223,9 +223,9 @@ static void take_final(struct track_call *c, struct call_world *w, const struct 
     set_word(c, w, WORD_REASON, texts != NULL ? texts->of[TRACK_TEXT_REASON] : (struct hep_slice){ NULL, 0 });
 }
 
-static void take_dialog(struct track_call *c, const struct track_event *e)
+static void take_dialog(struct track_call *c, struct call_world *w, const struct track_event *e)
 {
-    struct dialog *d = dialog_of(c, e->from_tag, e->to_tag);
+    struct dialog *d = dialog_of(c, w, e->from_tag, e->to_tag);
     if (d != NULL)
         d->bits |= e->status >= 200 ? DIALOG_SAID | DIALOG_ANSWERED : DIALOG_SAID;
 }
@@ -238,7 +238,7 @@ static void take_answer(struct track_call *c, struct call_world *w, const struct
     else
         (void)earliest(&c->at[AT_PROVISIONAL], ms);
     if (e->status > 100 && e->status < 300 && e->to_tag != 0)
-        take_dialog(c, e);
+        take_dialog(c, w, e);
     if (e->status == 180)
         (void)earliest(&c->at[AT_RINGING], ms);
     if (e->status >= 200 && e->status < 300)
@@ -312,7 +312,7 @@ static void take_request(struct track_call *c, struct call_world *w, const struc
     if (e->method == SIP_ACK || e->method == SIP_CANCEL || e->to_tag == 0)
         return;
     if (e->method != SIP_UPDATE && e->method != SIP_PRACK) {
-        struct dialog *d = dialog_of(c, e->from_tag, e->to_tag);
+        struct dialog *d = dialog_of(c, w, e->from_tag, e->to_tag);
         c->flags |= CALL_DIALOG;
         if (d != NULL)
             d->bits |= DIALOG_REQUEST;
@@ -344,7 +344,7 @@ static void take_response(struct track_call *c, struct call_world *w, const stru
     count_up(&c->auth_rounds);
 }
 
-static void take_bye(struct track_call *c, const struct track_event *e, int32_t ms)
+static void take_bye(struct track_call *c, struct call_world *w, const struct track_event *e, int32_t ms)
 {
     (void)earliest(&c->at[AT_BYE], ms);
     if (is_best(c, BEST_BYE, 0, e, ms))
@@ -352,7 +352,7 @@ static void take_bye(struct track_call *c, const struct track_event *e, int32_t 
     bool answered = e->status >= 200 && !is_challenge(e->status);
     if (answered)
         c->flags |= CALL_BYE_ANSWERED;
-    dialog_take_bye(c, e->from_tag, e->to_tag, ms, answered);
+    dialog_take_bye(c, w, e->from_tag, e->to_tag, ms, answered);
 }
 
 /* Causes of what ended the call weigh more; of equal ones the lowest stands, whatever came first. */
@@ -445,7 +445,7 @@ void call_take(struct track_call *c, struct call_world *w, const struct track_ev
     if (is_request(e, SIP_ACK) && e->cseq > c->ack_cseq)
         c->ack_cseq = e->cseq;
     if (e->method == SIP_BYE)
-        take_bye(c, e, ms);
+        take_bye(c, w, e, ms);
     take_causes(c, e);
     if (texts != NULL)
         take_texts(c, w, e, texts, ms);

@@ -40,8 +40,11 @@ enum call_flag {
     CALL_SAME_USER = 1 << 8, /* the user of the R-URI is that of To, and is kept once */
     CALL_SIDES = 1 << 9,     /* parts of `own` that are there */
     CALL_OWN_TEXTS = 1 << 10,
-    CALL_DIALOGS_CUT = 1 << 11 /* it had more dialogs than are told apart */
+    CALL_DIALOGS_CUT = 1 << 11, /* it had more dialogs than are told apart */
+    CALL_DIALOGS = 1 << 12      /* a part of `own`: dialogs beyond the first */
 };
+
+#define CALL_PARTS (CALL_SIDES | CALL_OWN_TEXTS | CALL_DIALOGS)
 
 /* Texts that are shared (words.h), addresses included. */
 enum call_word {
@@ -156,7 +159,7 @@ struct track_call {
     uint8_t ways_via, cancel_via; /* fewest Vias of these, and of a CANCEL: who has more is behind a proxy */
     uint32_t ways[WAYS_MAX];      /* branches of the INVITE with the highest CSeq, */
     uint16_t way_srcs[WAYS_MAX];  /* and hashes of who sent it there, behind how many Vias */
-    struct dialog dialogs[DIALOGS_MAX];
+    struct dialog dialog;         /* the first; further ones: own.h */
 
     uint8_t ranks[CALL_BESTS];
     int32_t best_ms[CALL_BESTS];
@@ -217,10 +220,11 @@ struct side *side_of(struct track_call *c, struct call_world *w, uint32_t tag);
 uint32_t side_bit(struct side *s, uint32_t cseq);
 
 /* The dialog with both tags; a new one if there is room, else NULL. */
-struct dialog *dialog_of(struct track_call *c, uint32_t from_tag, uint32_t to_tag);
+struct dialog *dialog_of(struct track_call *c, struct call_world *w, uint32_t from_tag, uint32_t to_tag);
 
 /* A BYE, or what answers it. */
-void dialog_take_bye(struct track_call *c, uint32_t from_tag, uint32_t to_tag, int32_t ms, bool answered);
+void dialog_take_bye(struct track_call *c, struct call_world *w, uint32_t from_tag, uint32_t to_tag, int32_t ms,
+                     bool answered);
 
 /* The BYE that ended the call; ms is CALL_NO_TIME if none did. */
 struct call_bye {

@@ -1,30 +1,44 @@
 /* Dialogs of a call: a fork may answer several times, and a BYE ends the one that it belongs to. */
-#include "track/call.h"
+#include "track/own.h"
 
 static bool is_of(const struct dialog *d, uint32_t tag)
 {
     return tag != 0 && (d->tags[0] == tag || d->tags[1] == tag);
 }
 
-struct dialog *dialog_of(struct track_call *c, uint32_t from_tag, uint32_t to_tag)
+/* dialog_count of them */
+static const struct dialog *at(const struct track_call *c, unsigned i)
+{
+    return i == 0 ? &c->dialog : own_dialogs(c) + i - 1;
+}
+
+/* Room for the next one, NULL without memory. */
+static struct dialog *add(struct track_call *c, struct call_world *w)
+{
+    if (c->dialog_count == 1 && !own_add_dialogs(c, w))
+        return NULL;
+    return c->dialog_count++ == 0 ? &c->dialog : own_dialogs(c) + c->dialog_count - 2;
+}
+
+struct dialog *dialog_of(struct track_call *c, struct call_world *w, uint32_t from_tag, uint32_t to_tag)
 {
     for (uint8_t i = 0; i < c->dialog_count; i++) {
-        struct dialog *d = &c->dialogs[i];
+        struct dialog *d = (struct dialog *)(uintptr_t)at(c, i);
         if ((d->tags[0] == from_tag && d->tags[1] == to_tag) || (d->tags[0] == to_tag && d->tags[1] == from_tag))
             return d;
     }
-    if (c->dialog_count == DIALOGS_MAX) {
+    struct dialog *d = c->dialog_count < DIALOGS_MAX ? add(c, w) : NULL;
+    if (d == NULL)
         c->flags |= CALL_DIALOGS_CUT;
-        return NULL;
-    }
-    struct dialog *d = &c->dialogs[c->dialog_count++];
-    *d = (struct dialog){ .tags = { from_tag, to_tag }, .bye_ms = CALL_NO_TIME };
+    else
+        *d = (struct dialog){ .tags = { from_tag, to_tag }, .bye_ms = CALL_NO_TIME };
     return d;
 }
 
-void dialog_take_bye(struct track_call *c, uint32_t from_tag, uint32_t to_tag, int32_t ms, bool answered)
+void dialog_take_bye(struct track_call *c, struct call_world *w, uint32_t from_tag, uint32_t to_tag, int32_t ms,
+                     bool answered)
 {
-    struct dialog *d = dialog_of(c, from_tag, to_tag);
+    struct dialog *d = dialog_of(c, w, from_tag, to_tag);
     if (d == NULL)
         return;
     if (answered)
@@ -41,7 +55,7 @@ static unsigned with_bit(const struct track_call *c, uint8_t bit)
 {
     unsigned own = 0, all = 0;
     for (unsigned i = 0; i < c->dialog_count; i++) {
-        const struct dialog *d = &c->dialogs[i];
+        const struct dialog *d = at(c, i);
         if ((d->bits & bit) == 0)
             continue;
         all |= 1u << i;
@@ -55,7 +69,7 @@ static const struct dialog *ended_unanswered(const struct track_call *c)
 {
     const struct dialog *first = NULL;
     for (uint8_t i = 0; i < c->dialog_count; i++) {
-        const struct dialog *d = &c->dialogs[i];
+        const struct dialog *d = at(c, i);
         if (is_of(d, c->caller_tag) && d->bye_ms != CALL_NO_TIME && (first == NULL || d->bye_ms < first->bye_ms))
             first = d;
     }
@@ -67,7 +81,7 @@ static const struct dialog *ended_last(const struct track_call *c, unsigned answ
 {
     const struct dialog *last = NULL;
     for (uint8_t i = 0; i < c->dialog_count; i++) {
-        const struct dialog *d = &c->dialogs[i];
+        const struct dialog *d = at(c, i);
         if ((answered >> i & 1) == 0)
             continue;
         if (d->bye_ms == CALL_NO_TIME)
@@ -98,7 +112,7 @@ bool dialog_was_seen(const struct track_call *c)
     if ((c->flags & CALL_DIALOGS_CUT) != 0 || !call_knows(c, AT_INVITE))
         return true;
     for (uint8_t i = 0; i < c->dialog_count; i++)
-        if ((c->dialogs[i].bits & DIALOG_REQUEST) != 0 && is_of(&c->dialogs[i], c->caller_tag))
+        if ((at(c, i)->bits & DIALOG_REQUEST) != 0 && is_of(at(c, i), c->caller_tag))
             return true;
     return false;
 }
@@ -107,6 +121,6 @@ unsigned dialog_answers(const struct track_call *c)
 {
     unsigned count = 0;
     for (uint8_t i = 0; i < c->dialog_count; i++)
-        count += (c->dialogs[i].bits & DIALOG_SAID) != 0;
+        count += (at(c, i)->bits & DIALOG_SAID) != 0;
     return count;
 }

@@ -3,14 +3,22 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define SIDES_LEN (2 * sizeof(struct side))
-#define OWN_MAX   (SIDES_LEN + KEYS_MAX * (sizeof(struct call_key) + TRACK_TEXT_MAX) + CALL_TEXTS * (TRACK_TEXT_MAX + 1u))
+#define SIDES_LEN   (2 * sizeof(struct side))
+#define DIALOGS_LEN ((DIALOGS_MAX - 1) * sizeof(struct dialog))
+#define OWN_MAX                                                                                                        \
+    (SIDES_LEN + DIALOGS_LEN + KEYS_MAX * (sizeof(struct call_key) + TRACK_TEXT_MAX) +                                 \
+     CALL_TEXTS * (TRACK_TEXT_MAX + 1u))
 
 _Static_assert(OWN_MAX <= UINT16_MAX, "own_cap holds it");
 
-static size_t keys_at(const struct track_call *c)
+static size_t dialogs_at(const struct track_call *c)
 {
     return (c->flags & CALL_SIDES) != 0 ? SIDES_LEN : 0;
+}
+
+static size_t keys_at(const struct track_call *c)
+{
+    return dialogs_at(c) + ((c->flags & CALL_DIALOGS) != 0 ? DIALOGS_LEN : 0);
 }
 
 static size_t key_texts_at(const struct track_call *c)
@@ -73,14 +81,30 @@ struct side *own_sides(const struct track_call *c)
     return (c->flags & CALL_SIDES) != 0 ? (struct side *)(void *)c->own : NULL;
 }
 
-bool own_add_sides(struct track_call *c, struct call_world *w)
+/* A part of so many zeros. */
+static bool add_part(struct track_call *c, struct call_world *w, size_t at, size_t len, uint16_t flag)
 {
-    uint8_t *p = open_at(c, w, 0, 0, SIDES_LEN);
+    uint8_t *p = open_at(c, w, at, 0, len);
     if (p == NULL)
         return false;
-    memset(p, 0, SIDES_LEN);
-    c->flags |= CALL_SIDES;
+    memset(p, 0, len);
+    c->flags |= flag;
     return true;
+}
+
+bool own_add_sides(struct track_call *c, struct call_world *w)
+{
+    return add_part(c, w, 0, SIDES_LEN, CALL_SIDES);
+}
+
+struct dialog *own_dialogs(const struct track_call *c)
+{
+    return (c->flags & CALL_DIALOGS) != 0 ? (struct dialog *)(void *)(c->own + dialogs_at(c)) : NULL;
+}
+
+bool own_add_dialogs(struct track_call *c, struct call_world *w)
+{
+    return add_part(c, w, dialogs_at(c), DIALOGS_LEN, CALL_DIALOGS);
 }
 
 struct call_key *own_keys(const struct track_call *c)
@@ -145,5 +169,5 @@ void own_free(struct track_call *c, struct call_world *w)
     c->own_cap = 0;
     c->key_count = 0;
     c->key_text = 0;
-    c->flags &= (uint16_t) ~(CALL_SIDES | CALL_OWN_TEXTS);
+    c->flags &= (uint16_t)~CALL_PARTS;
 }

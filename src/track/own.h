@@ -1,7 +1,8 @@
 /*
  * What a call has for itself, in one piece of memory, each part only if it is needed:
  *
- *     its two sides (call.h)   its keys   the texts of these   its own texts: their lengths, then they
+ *     its two sides (call.h)   its dialogs beyond the first   its keys   the texts of these   its own texts: their
+ * lengths, then they
  *
  * Private to this folder.
  */
@@ -46,6 +47,10 @@ void own_reserve(struct track_call *c, struct call_world *w, size_t octets);
 /* The sides; NULL if there are none yet. own_add_sides(): false, counted: no memory. */
 struct side *own_sides(const struct track_call *c);
 bool own_add_sides(struct track_call *c, struct call_world *w);
+
+/* The DIALOGS_MAX - 1 dialogs beyond the first; the same. */
+struct dialog *own_dialogs(const struct track_call *c);
+bool own_add_dialogs(struct track_call *c, struct call_world *w);
 
 struct call_key *own_keys(const struct track_call *c);
 struct hep_slice own_key_text(const struct track_call *c, unsigned key);

@@ -1,7 +1,7 @@
 /*
  * The live calls as octets, little-endian:
  *
- *     0 magic "hctrk04\n"   8 now (4)   12 number of calls (4)   16 the calls
+ *     0 magic "hctrk05\n"   8 now (4)   12 number of calls (4)   16 the calls
  *
  * A call is its fields in the order of fields(), then its shared texts (length, octets), then what it has for itself:
  * sides, keys and their texts, texts. One list writes and reads the numbers, so that they cannot differ. A change of
@@ -15,7 +15,7 @@
 #include "track/internal.h"
 #include "track/io.h"
 
-static const char magic[8] = "hctrk04\n";
+static const char magic[8] = "hctrk05\n";
 
 #define FIELDS_MAX 1024 /* octets of the numbers of a call */
 
@@ -58,15 +58,11 @@ static void finals(struct track_io *io, struct track_call *c)
     NUMBER(c->ack_cseq);
 }
 
-static void dialogs(struct track_io *io, struct track_call *c)
+static void dialog(struct track_io *io, struct dialog *d)
 {
-    NUMBER(c->dialog_count);
-    for (size_t i = 0; i < DIALOGS_MAX; i++) {
-        struct dialog *d = &c->dialogs[i];
-        NUMBERS(d->tags);
-        NUMBER(d->bye_ms);
-        NUMBER(d->bits);
-    }
+    NUMBERS(d->tags);
+    NUMBER(d->bye_ms);
+    NUMBER(d->bits);
 }
 
 static void ways(struct track_io *io, struct track_call *c)
@@ -79,7 +75,8 @@ static void ways(struct track_io *io, struct track_call *c)
     NUMBER(c->cancel_via);
     NUMBERS(c->ways);
     NUMBERS(c->way_srcs);
-    dialogs(io, c);
+    NUMBER(c->dialog_count);
+    dialog(io, &c->dialog);
 }
 
 static void counts(struct track_io *io, struct track_call *c)
@@ -145,7 +142,8 @@ struct saving {
 #define PIECE ((size_t)256 << 10)
 
 _Static_assert(sizeof(struct track_call) <= FIELDS_MAX, "fields fit");
-_Static_assert(2 * sizeof(struct side) + KEYS_MAX * KEY_LEN <= FIELDS_MAX, "sides and keys fit");
+_Static_assert(2 * sizeof(struct side) + DIALOGS_MAX * sizeof(struct dialog) + KEYS_MAX * KEY_LEN <= FIELDS_MAX,
+               "sides, dialogs and keys fit");
 
 static void be32_put(uint8_t *p, uint32_t v)
 {
@@ -171,6 +169,10 @@ static void save_own(const struct track_call *c, struct buf *out)
         struct side all[2];
         memcpy(all, own_sides(c), sizeof(all));
         sides(&io, all);
+    }
+    for (size_t i = 0; own_dialogs(c) != NULL && i < DIALOGS_MAX - 1; i++) {
+        struct dialog d = own_dialogs(c)[i];
+        dialog(&io, &d);
     }
     for (unsigned i = 0; i < c->key_count; i++) {
         struct call_key k = own_keys(c)[i];
@@ -241,7 +243,8 @@ bool tracker_save_to(const struct tracker *t, bool (*write)(void *arg, const uin
 static bool is_sound(const struct track_call *c)
 {
     if (c->recent_at >= RECENT_MAX || c->way_count > WAYS_MAX || c->dialog_count > DIALOGS_MAX ||
-        c->tap_count > TRACK_TAPS_MAX || c->key_count > KEYS_MAX)
+        c->tap_count > TRACK_TAPS_MAX || c->key_count > KEYS_MAX ||
+        (c->dialog_count > 1) != ((c->flags & CALL_DIALOGS) != 0))
         return false;
     for (size_t i = 0; i < RECENT_MAX; i++) {
         const struct recent *r = &c->recent[i];
@@ -282,6 +285,20 @@ static int load_sides(struct track_call *c, struct call_world *w, struct track_i
     return 0;
 }
 
+static int load_dialogs(struct track_call *c, struct call_world *w, struct track_io *io)
+{
+    struct dialog all[DIALOGS_MAX - 1];
+    memset(all, 0, sizeof(all));
+    for (size_t i = 0; i < DIALOGS_MAX - 1; i++)
+        dialog(io, &all[i]);
+    if (io->in.bad)
+        return -EINVAL;
+    if (!own_add_dialogs(c, w))
+        return -ENOMEM;
+    memcpy(own_dialogs(c), all, sizeof(all));
+    return 0;
+}
+
 static int load_keys(struct track_call *c, struct call_world *w, unsigned count, struct track_io *io)
 {
     struct call_key keys[KEYS_MAX];
@@ -318,6 +335,8 @@ static int load_texts(struct track_call *c, struct call_world *w, struct rd *in)
 static int load_own(struct track_call *c, struct call_world *w, unsigned parts, unsigned count, struct track_io *io)
 {
     int rc = (parts & CALL_SIDES) != 0 ? load_sides(c, w, io) : 0;
+    if (rc == 0 && (parts & CALL_DIALOGS) != 0)
+        rc = load_dialogs(c, w, io);
     if (rc == 0)
         rc = load_keys(c, w, count, io);
     return rc == 0 && (parts & CALL_OWN_TEXTS) != 0 ? load_texts(c, w, &io->in) : rc;
@@ -350,8 +369,8 @@ static int load_call(struct tracker *t, struct track_io *io)
     fields(io, &c);
     if (io->in.bad || !is_sound(&c) || tracker_find(t, c.key, &place))
         return -EINVAL;
-    unsigned parts = c.flags & (CALL_SIDES | CALL_OWN_TEXTS), keys = c.key_count;
-    c.flags &= (uint16_t) ~(CALL_SIDES | CALL_OWN_TEXTS);
+    unsigned parts = c.flags & CALL_PARTS, keys = c.key_count;
+    c.flags &= (uint16_t)~CALL_PARTS;
     c.key_count = 0;
     int rc = load_words(&c, &t->world, &io->in);
     if (rc == 0)
