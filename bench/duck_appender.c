@@ -109,8 +109,11 @@ static void append_cell(const struct duck *d, void *app, const struct record_col
 
 static void create_table(const struct duck *d, void *con)
 {
-    static const char *const types[] = { "BIGINT",  "BIGINT", "BIGINT", "BIGINT", "BIGINT",
-                                         "VARCHAR", "BLOB",   "BLOB",   "BLOB" };
+    static const char *const types[] = {
+        [RECORD_TIME] = "BIGINT",    [RECORD_SEQ] = "BIGINT",    [RECORD_OPTIONAL] = "BIGINT", [RECORD_UID] = "BIGINT",
+        [RECORD_DECIMAL] = "BIGINT", [RECORD_NUMBER] = "BIGINT", [RECORD_IP] = "BLOB",         [RECORD_ADDR] = "BLOB",
+        [RECORD_TEXT] = "VARCHAR",   [RECORD_BYTES] = "BLOB",
+    };
     const struct record_schema *s = record_schema(RECORD_SIP);
     char sql[8192];
     size_t len = (size_t)snprintf(sql, sizeof(sql), "CREATE TABLE sip (");
