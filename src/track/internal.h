@@ -27,9 +27,12 @@ struct tracker {
     uint32_t *wheel;    /* first call of each slot */
     uint32_t now;       /* seconds; 0: no time yet */
     uint32_t earliest;  /* no slot before this second has a call */
-    struct cells keys;  /* of all calls, hubs left out; place: key_place() */
-    struct hub *hubs;   /* HUBS_MAX of them */
-    struct legs *legs;  /* what a look at legs needs room for */
+    uint32_t linger_s;  /* as it was asked for; o.linger_s is that of now */
+    uint64_t rate;      /* of new calls a second, lately; and how many there had been by `now` */
+    uint64_t begun;
+    struct cells keys; /* of all calls, hubs left out; place: key_place() */
+    struct hub *hubs;  /* HUBS_MAX of them */
+    struct legs *legs; /* what a look at legs needs room for */
     struct invites *invites;
     struct lru *over; /* keys of calls that were handed out lately, at their end */
     struct track_stats stats;

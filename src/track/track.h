@@ -172,6 +172,7 @@ typedef void track_call_fn(void *arg, const struct call_record *call);
 struct track_options {
     uint32_t max_calls;     /* live at a time; 1000000 */
     uint32_t linger_s;      /* from the end of a call until it is handed out; 60 */
+    uint32_t max_lingering; /* about so many of these at a time, beyond it they wait less, but 5 s; 200000 */
     uint32_t no_answer_s;   /* without any answer, timers B, F and H of RFC 3261: 32 */
     uint32_t ring_s;        /* of silence before the call is answered; 900 */
     uint32_t idle_s;        /* of silence in an answered call; 43200 */

@@ -9,6 +9,9 @@
 #define OVER_MAX 100000u /* calls that are remembered behind their end */
 #define OVER_S   600u
 
+#define LINGER_LEAST_S 5u
+#define RATE_FADE_S    60u /* after so long without a tick nothing of a rate is left */
+
 /* ------------------------------------------------------------------------------------------------ open and close */
 
 static void preset(uint32_t *option, uint32_t value)
@@ -22,6 +25,7 @@ static bool set_options(struct tracker *t, const struct track_options *o)
     t->o = *o;
     preset(&t->o.max_calls, 1000000);
     preset(&t->o.linger_s, 60);
+    preset(&t->o.max_lingering, 200000);
     preset(&t->o.no_answer_s, 32);
     preset(&t->o.ring_s, 900);
     preset(&t->o.idle_s, 43200);
@@ -36,6 +40,7 @@ struct tracker *tracker_new(const struct track_options *options)
     struct tracker *t = calloc(1, sizeof(*t));
     if (t == NULL || !set_options(t, options))
         goto fail;
+    t->linger_s = t->o.linger_s;
     t->free = NO_CALL;
     t->wheel = malloc(WHEEL_SLOTS * sizeof(*t->wheel));
     t->over = lru_new(&(struct lru_options){ .key_size = sizeof(uint64_t), .value_size = 1, .capacity = OVER_MAX });
@@ -230,11 +235,26 @@ static void turn(struct tracker *t, uint32_t second)
     }
 }
 
+/*
+ * Calls that are over and wait for echoes would be most of what is in memory, and of each saved state, where calls come
+ * by the ten thousand a second: then they wait less. The rate goes up at once, and down in some ten seconds.
+ */
+static void set_linger(struct tracker *t, uint64_t elapsed)
+{
+    uint64_t rate = (t->stats.calls - t->begun) / elapsed;
+    t->begun = t->stats.calls;
+    t->rate = rate > t->rate || elapsed > RATE_FADE_S ? rate : (7 * t->rate + rate) / 8;
+    uint64_t linger = t->rate > 0 ? t->o.max_lingering / t->rate : t->linger_s;
+    linger = linger > LINGER_LEAST_S ? linger : LINGER_LEAST_S;
+    t->o.linger_s = linger < t->linger_s ? (uint32_t)linger : t->linger_s;
+}
+
 void tracker_tick(struct tracker *t, int64_t now_us)
 {
     int64_t now = now_us / 1000000;
     if (now <= t->now || now > UINT32_MAX - 2 * (int64_t)WHEEL_SLOTS)
         return;
+    set_linger(t, (uint64_t)now - t->now);
     uint32_t from = t->now + 1;
     t->now = (uint32_t)now;
     if (t->stats.live == 0 || t->now - from >= WHEEL_SLOTS)

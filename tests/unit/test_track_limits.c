@@ -283,6 +283,56 @@ static void test_late(void **state)
 }
 
 /* What is loaded into a smaller tracker is handed out; damaged octets leave it empty and say nothing of calls. */
+static void ended_call(struct tracker *t, uint64_t key, int64_t second)
+{
+    static struct track_event bye, ok;
+    if (bye.seq == 0) {
+        bye = message("0 A>B BYE 2 b t=b;", 1, 0);
+        ok = message("0 B>A 200/BYE 2 b t=b;", 1, 0);
+    }
+    (void)answered_call(t, key, second);
+    bye.call = ok.call = key;
+    bye.ts = ok.ts = second * SCRIPT_SECOND + 10000;
+    (void)tracker_take(t, &bye, NULL, bye.ts);
+    (void)tracker_take(t, &ok, NULL, ok.ts);
+}
+
+/* Where many calls come, those that are over wait less: about max_lingering of them at a time, and 5 s at least. */
+static void test_lingering(void **state)
+{
+    (void)state;
+    struct tally tally;
+    struct track_stats stats;
+    const struct track_options o = { .max_lingering = 1000, .on_call = count_call, .arg = &tally };
+    struct tracker *t = tracker_new(&o);
+    assert_non_null(t);
+    memset(&tally, 0, sizeof(tally));
+    uint64_t key = 1;
+    for (int64_t second = 1000; second < 1100; second++) /* 10 a second: 60 s each */
+        for (unsigned i = 0; i < 10; i++)
+            ended_call(t, key++, second);
+    tracker_stats(t, &stats);
+    assert_in_range(stats.live, 600, 620);
+    for (int64_t second = 1100; second < 1200; second++) /* 100 a second: 10 s */
+        for (unsigned i = 0; i < 100; i++)
+            ended_call(t, key++, second);
+    tracker_stats(t, &stats);
+    assert_in_range(stats.live, 1000, 1300);
+    for (int64_t second = 1200; second < 1260; second++) /* 1000 a second: 5 s, not less */
+        for (unsigned i = 0; i < 1000; i++)
+            ended_call(t, key++, second);
+    tracker_stats(t, &stats);
+    assert_in_range(stats.live, 5000, 6100);
+    for (int64_t second = 1260; second < 1460; second++) /* and 60 s again, in time */
+        for (unsigned i = 0; i < 10; i++)
+            ended_call(t, key++, second);
+    tracker_stats(t, &stats);
+    assert_in_range(stats.live, 550, 620);
+    assert_int_equal(stats.evicted, 0);
+    assert_int_equal(tally.calls + stats.live, key - 1);
+    tracker_free(t);
+}
+
 static void test_load_limits(void **state)
 {
     (void)state;
@@ -325,6 +375,7 @@ int main(void)
         cmocka_unit_test(test_options),
         cmocka_unit_test(test_late),
         cmocka_unit_test(test_load),
+        cmocka_unit_test(test_lingering),
         cmocka_unit_test(test_load_limits),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
