@@ -2,11 +2,11 @@ import { describe, expect, it } from "vitest";
 
 import { csv, lookOfMos } from "../src/lib/call";
 import { diff } from "../src/lib/diff";
-import { asrOverTime } from "../src/lib/kpi";
+import { stepOf } from "../src/lib/kpi";
 import { align, figures, streams } from "../src/lib/media";
 import { sipp } from "../src/lib/sipp";
 import { groups, quantile, spread } from "../src/lib/spread";
-import type { Counts, Row } from "../src/lib/types";
+import type { Row } from "../src/lib/types";
 import { sip } from "./rows";
 
 describe("CSV", () => {
@@ -46,10 +46,12 @@ describe("figures", () => {
     expect(new Set([4.2, 3.7, 2].map((m) => lookOfMos(m).shape)).size).toBe(3);
   });
 
-  it("ASR leaves out what is not decided", () => {
-    const series = [["completed", [3, 0]], ["failed", [1, 0]], ["ringing", [5, 2]]] as const;
-    const counts = { counts: [9, 2], series: series.map(([value, list]) => ({ value, counts: [...list], total: 0 })) } as unknown as Counts;
-    expect(asrOverTime(counts)).toEqual([75, null]);
+  it("are some dozen points a line, of round steps", () => {
+    expect([30, 60, 3600, 86400, 7 * 86400, 365 * 86400].map(stepOf)).toEqual([1, 1, 60, 1800, 10800, 7 * 86400]);
+    for (let seconds = 1; seconds < 1e9; seconds *= 1.7) {
+      expect(seconds / stepOf(seconds)).toBeLessThanOrEqual(60);
+      expect(Number.isInteger(stepOf(seconds))).toBe(true);
+    }
   });
 });
 

@@ -1,15 +1,10 @@
-// Key figures that the page makes of counts (docs/kpi.md).
+// Key figures over time (docs/kpi.md).
 
-import type { Counts } from "./types";
+const DAY = 86400;
+const STEPS = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10800, 21600, 43200, DAY, 2 * DAY, 7 * DAY, 30 * DAY];
+const MOST = 60; // points of a line; the API makes 100 at most, and ends of the range are steps of their own
 
-const ANSWERED = new Set(["answered", "held", "completed", "incomplete"]);
-const UNDECIDED = new Set(["calling", "ringing", "early"]);
-
-/** Answer seizure ratio of each bucket of counts by state, percent; null where nothing was decided. */
-export function asrOverTime(counts: Counts): (number | null)[] {
-  const sum = (test: (state: string) => boolean, i: number) => (counts.series ?? []).reduce((n, s) => n + (test(s.value ?? "") ? s.counts[i] : 0), 0);
-  return counts.counts.map((_, i) => {
-    const attempts = sum((s) => !UNDECIDED.has(s), i);
-    return attempts === 0 ? null : (sum((s) => ANSWERED.has(s), i) / attempts) * 100;
-  });
+/** Seconds of a step, so that a range of so many seconds has some dozen of them. */
+export function stepOf(seconds: number): number {
+  return STEPS.find((s) => seconds / s <= MOST) ?? Math.ceil(seconds / MOST / DAY) * DAY;
 }

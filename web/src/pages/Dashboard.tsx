@@ -3,7 +3,7 @@
 import { ask } from "../lib/api";
 import { stateColour } from "../lib/call";
 import { addTest, quote } from "../lib/filter";
-import { asrOverTime } from "../lib/kpi";
+import { stepOf } from "../lib/kpi";
 import { number, spanMs } from "../lib/text";
 import { micros, toIso } from "../lib/time";
 import type { Counts } from "../lib/types";
@@ -31,6 +31,7 @@ interface Figures {
 interface KpiAnswer extends Figures {
   exact: boolean;
   problem?: string;
+  buckets?: (Figures & { from: string })[];
   values?: number;
   groups?: (Figures & { value: string })[];
 }
@@ -72,7 +73,7 @@ export function Dashboard({ place: { params: p } }: PageProps) {
       {kpi.data && !kpi.data.exact && <p class="warn">Not all calls could be looked at. {kpi.data.problem}</p>}
       <ul class="tiles" aria-label="Key figures">{TILES.map(([name, what, show]) => <li key={name} title={what}><span class="note">{name}</span><b>{kpi.data ? show(kpi.data) : "…"}</b></li>)}</ul>
       <Board title="Calls by state"><Histogram counts={states.data} zoom={asked.zoom} colour={stateColour} what="calls" /></Board>
-      {states.data && <Asr counts={states.data} zoom={asked.zoom} />}
+      {states.data && states.data.starts.length > 0 && <OverTime counts={states.data} asked={asked} />}
       <div class="pair">
         <Board title="Final responses"><Histogram counts={responses.data} zoom={asked.zoom} colour={(v) => (/^[1-6]/.test(v) ? `s${Math.min(Number(v[0]), 5)}` : "other")} what="calls" /></Board>
         <Board title="Attempts to register"><Histogram counts={registers.data} zoom={asked.zoom} colour={stateColour} what="attempts" /></Board>
@@ -88,12 +89,34 @@ function Board({ title, children }: { title: preact.ComponentChildren; children:
   return <section class="board"><h2>{title}</h2>{children}</section>;
 }
 
-function Asr({ counts, zoom }: { counts: Counts; zoom: Question["zoom"] }) {
-  const line = asrOverTime(counts);
-  if (line.every((v) => v === null)) return null;
+type Figure = { label: string; of: (f: Figures) => number | null; colour: string };
+
+/** Lines that stand together: of one unit. */
+const LINES: { name: string; unit?: string; low?: number; high?: number; lines: Figure[] }[] = [
+  { name: "Answered", unit: "%", low: 0, high: 100, lines: [
+    { label: "ASR", of: (f) => f.asr, colour: "--s2" }, { label: "NER", of: (f) => f.ner, colour: "--s1" }, { label: "SEER", of: (f) => f.seer, colour: "--s3" }] },
+  { name: "Post dial delay", unit: "ms", low: 0, lines: [
+    { label: "half of the calls", of: (f) => f.pdd_p50_ms, colour: "--s2" }, { label: "95 %", of: (f) => f.pdd_p95_ms, colour: "--s4" }] },
+  { name: "Mean talk time", unit: "s", low: 0, lines: [{ label: "ACD", of: (f) => f.acd_s, colour: "--s2" }] },
+  { name: "Load", low: 0, lines: [
+    { label: "calls at a time", of: (f) => f.erlang, colour: "--s2" }, { label: "attempts a second", of: (f) => f.cps, colour: "--s3" }] },
+];
+
+function OverTime({ counts, asked }: { counts: Counts; asked: Question }) {
+  const step = stepOf((counts.starts.length * (counts.interval_us ?? 1e6)) / 1e6);
+  const kpi = useAsk(`steps ${asked.key} ${step}`, (signal) =>
+    ask<KpiAnswer>("api/v1/kpi", { q: asked.q, from: asked.range.from, to: asked.range.to, step: `${step}s` }, signal));
+  const buckets = kpi.data?.buckets ?? [];
+  const times = buckets.map((b) => micros(b.from) / 1e6);
   return (
-    <Chart label="ASR" unit="%" low={0} high={100} height={110} gaps times={counts.starts.map((t) => micros(t) / 1e6)} lines={[{ label: "ASR", values: line, colour: "--s2" }]}
-      zoom={(a, b) => zoom({ from: toIso(a * 1e6), to: toIso(b * 1e6) })} />
+    <div class="pair" aria-label="Key figures over time">
+      <Wrong error={kpi.error} again={kpi.again} />
+      {buckets.length > 0 && LINES.map(({ name, unit, low, high, lines }) => (
+        <Chart key={name} label={name} unit={unit} low={low} high={high} height={120} gaps times={times} sync="kpi"
+          lines={lines.map(({ label, of, colour }) => ({ label, colour, values: buckets.map(of) }))}
+          zoom={(a, b) => asked.zoom({ from: toIso(a * 1e6), to: toIso(b * 1e6) })} />
+      ))}
+    </div>
   );
 }
 

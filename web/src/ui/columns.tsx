@@ -24,7 +24,7 @@ export function timeColumn(zone: string, days: boolean): Column<Row> {
 /** Addresses of sender and receiver. */
 export function endColumns(alias: AliasOf): Column<Row>[] {
   const end = (key: string, title: string, of: (r: Row) => [string | undefined, number | undefined]): Column<Row> => ({
-    key, title, width: "minmax(130px, 1.2fr)", sort: (r) => place(...of(r)), cell: (r) => <End alias={alias} ip={of(r)[0]} port={of(r)[1]} />,
+    key, title, width: "minmax(150px, 1.2fr)", sort: (r) => place(...of(r)), cell: (r) => <End alias={alias} ip={of(r)[0]} port={of(r)[1]} />,
   });
   return [end("source", "Source", (r) => [r.src_ip, r.src_port]), end("destination", "Destination", (r) => [r.dst_ip, r.dst_port])];
 }
