@@ -186,6 +186,29 @@ def seed_quality(out):
     save(out, b"\1" + piece(1, 4, rtp) + piece(0, 1, rtp) + piece(16, 0, b"PS=207;PR=314;PL=9;JI=600;LA=40;"))
 
 
+def seed_ws(out):
+    """Streams of one direction as fuzz_ws.c takes them."""
+    head = b"GET / HTTP/1.1\r\nUpgrade: WebSocket\r\n\r\n"
+    sip = b"OPTIONS sip:x SIP/2.0\r\nCall-ID: c\r\n\r\n"
+    mask = b"\x01\x02\x03\x04"
+
+    def frame(data, first=0x81, masked=True):
+        length = bytes((len(data) | 0x80 * masked,)) if len(data) < 126 else bytes((126 | 0x80 * masked,)) + len(data).to_bytes(2, "big")
+        return bytes((first,)) + length + (mask + bytes(o ^ mask[i % 4] for i, o in enumerate(data)) if masked else data)
+
+    z = zlib.compressobj(wbits=-15)
+    zipped = [(z.compress(sip) + z.flush(zlib.Z_SYNC_FLUSH))[:-4] for _ in range(3)]
+    for cut in (0, 8, 22):
+        for stream in (head + frame(sip) + frame(b"p", 0x89) + frame(sip * 5),
+                       b"HTTP/1.1 101 x\r\nupgrade:websocket\r\n\r\n" + frame(sip, masked=False) + frame(b"", 0x88, False),
+                       head + frame(sip[:9], 0x01) + frame(sip[9:20], 0) + frame(b"", 0x8a) + frame(sip[20:], 0x80),
+                       head + b"".join(frame(data, 0xc1) for data in zipped),
+                       head + frame(zipped[0][:7], 0x41) + frame(zipped[0][7:], 0x80) + frame(b"\xff\xff", 0xc1),
+                       head + b"\x82\xff\0\0\0\0\0\x03\0\0" + mask + sip, head + frame(sip, 0x91) + frame(sip)):
+            save(out, bytes((cut,)) + stream)
+    save(out, b"\x01" + frame(sip) + frame(sip))
+
+
 def main():
     out = pathlib.Path(sys.argv[1])
     vectors = json.loads((VECTORS / "hep-vectors.json").read_text())
@@ -198,6 +221,7 @@ def main():
     seed_report(out / "report")
     seed_diagnosis(out / "diagnosis")
     seed_tap(out / "tap")
+    seed_ws(out / "ws")
     seed_quality(out / "quality")
 
 

@@ -201,6 +201,8 @@ static bool reading_open(struct reading *r, const struct messages_options *o)
     r->o = o;
     r->hep_flows =
         (struct hep_flows){ .on_frame = reading_hep_frame, .on_bad = reading_hep_bad, .arg = r, .done = o->done };
+    r->ws_flows =
+        (struct ws_flows){ .on_message = reading_ws_message, .on_bad = reading_ws_bad, .arg = r, .done = o->done };
     buf_init(&r->json, 1u << 20);
     r->endpoints = lru_new(&endpoints);
     r->envelope = hep_zlib_new(0);
@@ -230,8 +232,8 @@ static struct dissect_options dissect_options_of(struct reading *r)
 static void set_counts(struct reading *r)
 {
     r->counts.packets = r->packet;
-    r->counts.other_tcp += r->hep_flows.skipped;
-    r->hep_flows.skipped = 0;
+    r->counts.other_tcp += r->hep_flows.skipped + r->ws_flows.skipped;
+    r->hep_flows.skipped = r->ws_flows.skipped = 0;
 }
 
 static int read_messages(struct input *in, struct hep_slice octets, const struct messages_options *options,

@@ -1,5 +1,5 @@
 /*
- * A capture as HEP messages: plain SIP over UDP, TCP and SCTP as type 1, RTCP as type 5 JSON with the Call-ID of the
+ * A capture as HEP messages: plain SIP over UDP, TCP, WebSocket and SCTP as type 1, RTCP as type 5 JSON with the Call-ID of the
  * SDP that named its address as correlation id, and HEP that is in it, as it is. `hepcat encode`, `hepcat import` and
  * the server's import read captures by this, `hepcat agent` the packets of
  * a network.

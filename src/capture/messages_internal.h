@@ -7,6 +7,7 @@
 #include "capture/dissect.h"
 #include "capture/hep_flow.h"
 #include "capture/messages.h"
+#include "capture/ws_flow.h"
 #include "hep/zlib.h"
 
 struct reading {
@@ -16,8 +17,10 @@ struct reading {
     struct buf json;
     size_t partial; /* flows that hold a buffer */
     struct hep_flows hep_flows;
-    struct hep_zlib *envelope; /* opens datagrams that are gzip as a whole */
-    uint32_t sec, usec;        /* of the packet under way */
+    struct ws_flows ws_flows;
+    const struct tcp_flow *tcp; /* whose octets are being taken */
+    struct hep_zlib *envelope;  /* opens datagrams that are gzip as a whole */
+    uint32_t sec, usec;         /* of the packet under way */
     struct messages_counts counts;
 };
 
@@ -39,6 +42,10 @@ void reading_hep_frame(void *arg, const uint8_t *frame, size_t len);
 void reading_hep_bad(void *arg, int error, uint64_t offset);
 
 /* ------------------------------------------------------------------------------------------------ messages_tcp.c */
+
+/* For ws_flows. */
+void reading_ws_message(void *arg, const uint8_t *message, size_t len);
+void reading_ws_bad(void *arg, enum ws_problem problem);
 
 /* For struct tcp_callbacks; arg is the reading. */
 void reading_tcp_data(void *arg, struct tcp_flow *flow, const uint8_t *data, size_t len, uint32_t sec, uint32_t usec);

@@ -1,4 +1,4 @@
-/* TCP streams of a capture: SIP messages, or frames of HEP. */
+/* TCP streams of a capture: SIP messages, bare or by WebSocket, or frames of HEP. */
 #include <stdlib.h>
 
 #include "capture/messages_internal.h"
@@ -7,19 +7,21 @@
 #define PARTIAL_MAX 4096 /* streams that may wait inside a SIP message at the same time */
 #define STREAM_MAX  (2u * SIP_HEADERS_MAX + 65536)
 
-/* One direction of a connection: while part of a SIP message waits, or of HEP. */
+/* One direction of a connection: while part of a SIP message waits, or of HEP, or of WebSocket. */
 struct flow_state {
     struct reading *r;
-    struct hep_flow *hep; /* NULL: it is SIP */
+    struct hep_flow *hep; /* both NULL: it is bare SIP */
+    struct ws_flow *ws;
     struct buf held;
 };
 
 static void flow_free(void *user)
 {
     struct flow_state *f = user;
-    if (f->hep == NULL)
+    if (f->hep == NULL && f->ws == NULL)
         f->r->partial--;
     hep_flow_free(f->hep);
+    ws_flow_free(f->ws);
     buf_free(&f->held);
     free(f);
 }
@@ -111,15 +113,59 @@ static struct hep_flow *hep_of(struct reading *r, struct tcp_flow *flow, const u
     return hep;
 }
 
+/* ------------------------------------------------------------------------------------------------ WebSocket */
+
+void reading_ws_message(void *arg, const uint8_t *message, size_t len)
+{
+    struct reading *r = arg;
+    if (sip_looks_like(message, len))
+        reading_sip(r, r->tcp, (struct hep_slice){ message, len }, r->sec, r->usec);
+    else
+        r->counts.other_tcp += len;
+}
+
+void reading_ws_bad(void *arg, enum ws_problem problem)
+{
+    struct reading *r = arg;
+    reading_bad(r, "%s", ws_problem_text(problem));
+}
+
+/* The flow's WebSocket, if it is one: it begins so, or a frame of SIP stands at the front of a segment. */
+static struct ws_flow *ws_of(struct reading *r, struct tcp_flow *flow, const uint8_t *data, size_t len)
+{
+    struct flow_state *f = flow->user;
+    if (f != NULL)
+        return f->ws;
+    bool begins = ws_flow_begins(data, len);
+    if (!begins && !ws_flow_joins(data, len))
+        return NULL;
+    struct ws_flow *ws = ws_flow_new(&r->ws_flows, !begins);
+    f = ws == NULL ? NULL : calloc(1, sizeof(*f));
+    if (f == NULL) {
+        ws_flow_free(ws);
+        return NULL;
+    }
+    *f = (struct flow_state){ .r = r, .ws = ws };
+    flow->user = f;
+    flow->user_free = flow_free;
+    return ws;
+}
+
+/* ------------------------------------------------------------------------------------------------ octets */
+
 void reading_tcp_data(void *arg, struct tcp_flow *flow, const uint8_t *data, size_t len, uint32_t sec, uint32_t usec)
 {
     struct reading *r = arg;
     struct hep_flow *hep = hep_of(r, flow, data, len);
+    struct ws_flow *ws = hep == NULL ? ws_of(r, flow, data, len) : NULL;
+    r->tcp = flow;
     r->sec = sec;
     r->usec = usec;
     if (hep != NULL)
         hep_flow_data(hep, data, len);
-    else
+    else if (ws != NULL && !ws_flow_data(ws, data, len))
+        release(flow);
+    else if (ws == NULL)
         take_sip_data(r, flow, data, len, sec, usec);
 }
 
@@ -130,6 +176,10 @@ void reading_tcp_gap(void *arg, struct tcp_flow *flow, size_t missing)
     struct flow_state *f = flow->user;
     if (f != NULL && f->hep != NULL) {
         hep_flow_gap(f->hep, missing);
+        return;
+    }
+    if (f != NULL && f->ws != NULL) {
+        ws_flow_gap(f->ws);
         return;
     }
     if (f != NULL && f->held.len > 0) {

@@ -282,5 +282,103 @@ class Tcp(DecodeCase):
         self.check(mixed, [sip(1), sip(2)])
 
 
+class WebSocket(DecodeCase):
+    """SIP over WebSocket (RFC 7118), as browsers and their servers send it."""
+
+    MASK = b"\x37\xfa\x21\x3d"
+
+    def both(self, up: bytes, down: bytes, size: int) -> list[bytes]:
+        """A connection: what goes to the server and back, cut into segments."""
+        there, back = p.Stream(dst_port=80), p.Stream(80, 40000, 5000, src="10.1.0.2", dst="10.1.0.1")
+        return (there.begin + back.begin + there.cut(p.UPGRADE, size) + back.cut(p.UPGRADED % p.DEFLATE, size)
+                + there.cut(up, size) + back.cut(down, size))
+
+    def test_segmentations(self) -> None:
+        up = p.ws_frame(sip(1), mask=self.MASK) + p.ws_frame(b"ping", 9, mask=self.MASK) + p.ws_frame(sip(2, "v" * 60000), 2, mask=self.MASK)
+        down = p.ws_frame(sip(3)) + p.ws_frame(b"", 10) + p.ws_frame(sip(4)) + p.ws_frame(b"\x03\xe8", 8)
+        for size in (300, 1460, 60000):
+            with self.subTest(size=size):
+                got = self.messages(self.both(up, down, size), RAW)
+                self.assertEqual([m["payload"].encode() for m in got], [sip(1), sip(2, "v" * 60000), sip(3), sip(4)])
+
+    def apart(self, frames: list[bytes]) -> list[bytes]:
+        """A segment each: of several frames in one tshark does not show all."""
+        there, back = p.Stream(dst_port=80), p.Stream(80, 40000, 5000, src="10.1.0.2", dst="10.1.0.1")
+        return (there.begin + back.begin + [there.segment(p.UPGRADE), back.segment(p.UPGRADED % p.DEFLATE)]
+                + [there.segment(f) for f in frames])
+
+    def bad(self, packets: list[bytes], expected: list[bytes], text: str) -> None:
+        """The expected messages, and a complaint about something else."""
+        done = run("encode", self.file("a.pcap", lib.pcap(packets, RAW)))
+        self.assertEqual(done.code, 1, done)
+        self.assertEqual([m["payload"].encode() for m in lib.decode(done.out)], expected)
+        self.assertIn(text, done.err)
+
+    def test_fragments(self) -> None:
+        parts = [sip(1)[:40], sip(1)[40:100], sip(1)[100:]]
+        up = (p.ws_frame(parts[0], 1, False, self.MASK) + p.ws_frame(parts[1], 0, False, self.MASK) + p.ws_frame(b"x", 9, mask=self.MASK)
+              + p.ws_frame(parts[2], 0, True, self.MASK) + p.ws_frame(sip(2), mask=self.MASK))
+        for size in (1, 30, 1460):
+            with self.subTest(size=size):
+                self.check(self.both(up, b"", size), [sip(1), sip(2)], RAW)
+        self.agree(self.apart([p.ws_frame(parts[0], 1, False, self.MASK), p.ws_frame(parts[1] + parts[2], 0, True, self.MASK),
+                               p.ws_frame(sip(2), mask=self.MASK)]), [sip(1), sip(2)], RAW)
+
+    def test_deflate(self) -> None:
+        """With the context taken over, in fragments, beside what is not compressed."""
+        zip_up, zip_down = p.Deflater(), p.Deflater()
+        one, two, three = (zip_up(sip(n)) for n in (1, 2, 3))
+        up = (p.ws_frame(one, mask=self.MASK, compressed=True) + p.ws_frame(sip(7), mask=self.MASK)
+              + p.ws_frame(two[:20], 1, False, self.MASK, True) + p.ws_frame(two[20:], 0, True, self.MASK)
+              + p.ws_frame(three, mask=self.MASK, compressed=True))
+        down = b"".join(p.ws_frame(zip_down(sip(n)), compressed=True) for n in (4, 5, 6))
+        self.assertLess(len(two), len(one) / 2)  # it does refer to what was before
+        for size in (1, 50, 1460):
+            with self.subTest(size=size):
+                self.check(self.both(up, down, size), [sip(n) for n in (1, 7, 2, 3, 4, 5, 6)], RAW)
+        zip_up = p.Deflater()
+        self.agree(self.apart([p.ws_frame(zip_up(sip(n)), mask=self.MASK, compressed=True) for n in (1, 2, 3)]),
+                   [sip(1), sip(2), sip(3)], RAW)
+
+    def test_mid_stream_and_loss(self) -> None:
+        frames = [p.ws_frame(sip(n), mask=self.MASK) for n in (1, 2, 3, 4)]
+        stream = p.Stream(dst_port=80, syn=False)
+        self.check([stream.segment(f) for f in [b"\x99" * 50] + frames], [sip(n) for n in (1, 2, 3, 4)], RAW)
+        stream = p.Stream(dst_port=80)
+        packets = stream.begin + [stream.segment(p.UPGRADE)] + [stream.segment(f) for f in frames]
+        self.check(packets[:3] + packets[4:], [sip(1), sip(3), sip(4)], RAW)
+        # Compressed ones that refer to what is missing are told of; those with a context of their own are read.
+        shared, stream = p.Deflater(), p.Stream(dst_port=80)
+        zipped = [p.ws_frame(shared(sip(n)), mask=self.MASK, compressed=True) for n in (1, 2, 3)]
+        alone = p.ws_frame(p.Deflater()(sip(4)), mask=self.MASK, compressed=True)
+        packets = stream.begin + [stream.segment(p.UPGRADE)] + [stream.segment(f) for f in [*zipped, frames[3], alone]]
+        self.check(packets[:3] + packets[4:], [sip(1), sip(4), sip(4)], RAW)
+
+    def test_what_is_none(self) -> None:
+        plain = b"GET /index.html HTTP/1.1\r\nHost: x\r\n\r\n"
+        stream = p.Stream(dst_port=80)
+        self.check(stream.begin + stream.cut(plain + plain, 20), [], RAW)
+        for name, frame in {"reserved bit": b"\x91\x03abc", "reserved operation": b"\x83\x03abc", "long ping": p.ws_frame(b"x" * 126, 9),
+                            "continuation of nothing": p.ws_frame(b"x", 0), "length": b"\x81\xff" + b"\xff" * 12,
+                            "no deflate": p.ws_frame(b"\xff\xff\xff", compressed=True)}.items():
+            with self.subTest(name):
+                self.bad(self.both(frame, p.ws_frame(sip(1)), 1460), [sip(1)], "WebSocket")
+        long = p.ws_frame(b"v" * 140000) + p.ws_frame(sip(2))
+        self.bad(self.both(b"", long, 1460), [sip(2)], "131072")
+        bomb = p.ws_frame(p.Deflater()(b"v" * 50_000_000), compressed=True) + p.ws_frame(sip(2))
+        self.bad(self.both(b"", bomb, 1460), [sip(2)], "does not expand")
+        self.check(self.both(p.ws_frame(b'{"jsonrpc":"2.0"}'), p.ws_frame(sip(1)), 1460), [sip(1)], RAW)
+
+
+class Sctp(DecodeCase):
+    """SIP over SCTP (RFC 4168)."""
+
+    def packet(self, *chunks: bytes) -> bytes:
+        return ip4(p.sctp(*chunks), 132)
+
+    def test_bundled(self) -> None:
+        self.agree([self.packet(p.sctp_data(sip(1), 1), p.sctp_data(sip(2), 2, ssn=1))], [sip(1), sip(2)], RAW)
+
+
 if __name__ == "__main__":
     lib.main()
