@@ -4,6 +4,7 @@
 
 #include "capture/ip.h"
 #include "capture/link.h"
+#include "capture/sctp.h"
 #include "capture/tunnel.h"
 #include "hep/rd.h"
 
@@ -11,6 +12,7 @@ struct dissector {
     struct dissect_options options;
     struct defrag *defrag;
     struct tcp *tcp;
+    struct sctp *sctp;
     uint64_t total;
     uint64_t outcomes[DISSECT_OUTCOME_COUNT];
     uint64_t tunnels[TUNNEL_KIND_COUNT];
@@ -37,7 +39,8 @@ struct dissector *dissector_new(const struct dissect_options *options)
     d->options = *options;
     d->defrag = defrag_new(&options->defrag);
     d->tcp = tcp_new(&options->tcp, &options->tcp_callbacks);
-    if (d->defrag == NULL || d->tcp == NULL) {
+    d->sctp = sctp_new();
+    if (d->defrag == NULL || d->tcp == NULL || d->sctp == NULL) {
         dissector_free(d);
         return NULL;
     }
@@ -50,6 +53,7 @@ void dissector_free(struct dissector *d)
         return;
     defrag_free(d->defrag);
     tcp_free(d->tcp);
+    sctp_free(d->sctp);
     free(d);
 }
 
@@ -141,38 +145,45 @@ static bool take_udp(struct dissector *d, const struct packet *packet, struct le
     return false;
 }
 
-/* A DATA chunk (RFC 9260 section 3.3.1) of `len` octets behind its 4; r is there. False: it is a part of a message. */
-static bool take_chunk(struct dissector *d, struct dgram *dgram, struct rd r, unsigned flags, size_t len)
+/* A DATA chunk (RFC 9260 section 3.3.1) of `len` octets behind its 4; r is there. False: its message is not whole yet.
+ */
+static bool take_chunk(struct dissector *d, struct dgram *dgram, struct rd r, unsigned flags, size_t len, uint32_t tag,
+                       uint32_t scope)
 {
-    enum { HEADER = 12, WHOLE = 3 };
-    if ((flags & WHOLE) != WHOLE)
-        return false;
-    rd_skip(&r, HEADER);
+    enum { HEADER = 12, ENDS = 1, BEGINS = 2 };
+    struct sctp_chunk c = { .scope = scope, .tag = tag, .begins = (flags & BEGINS) != 0, .ends = (flags & ENDS) != 0 };
+    c.tsn = rd_u32(&r);
+    c.stream = rd_u16(&r);
+    rd_skip(&r, 6);
+    bool part = !c.begins || !c.ends;
     if (r.bad || len < HEADER)
-        return true;
+        return !part;
     len -= HEADER;
     dgram->truncated = len > rd_left(&r);
     dgram->payload = (struct hep_slice){ r.ptr, dgram->truncated ? rd_left(&r) : len };
+    if (part && !sctp_take(d->sctp, &c, dgram))
+        return false;
     d->options.on_sctp(d->options.udp_arg, dgram);
     return true;
 }
 
-static enum dissect_outcome take_sctp(struct dissector *d, const struct packet *packet, const struct link_info *link,
+static enum dissect_outcome take_sctp(struct dissector *d, const struct packet *packet, const struct level *at,
                                       const struct ip_packet *ip)
 {
     enum dissect_outcome outcome = ip->missing > 0 ? DISSECT_SCTP_CUT : DISSECT_SCTP;
     struct rd r;
     rd_init(&r, ip->payload.ptr, ip->payload.len);
-    struct dgram dgram = make_dgram(packet, link, ip);
+    struct dgram dgram = make_dgram(packet, &at->link, ip);
     dgram.src_port = rd_u16(&r);
     dgram.dst_port = rd_u16(&r);
-    rd_skip(&r, 8);
+    uint32_t tag = rd_u32(&r);
+    rd_skip(&r, 4);
     while (!r.bad && rd_left(&r) > 0) {
         unsigned type = rd_u8(&r), flags = rd_u8(&r);
         size_t len = rd_u16(&r);
         if (!r.bad && len < 4)
             return DISSECT_SCTP_CHUNK;
-        if (!r.bad && type == 0 && !take_chunk(d, &dgram, r, flags, len - 4))
+        if (!r.bad && type == 0 && !take_chunk(d, &dgram, r, flags, len - 4, tag, at->scope))
             outcome = DISSECT_SCTP_PART;
         size_t step = ((len + 3) & ~(size_t)3) - 4;
         rd_skip(&r, step < rd_left(&r) ? step : rd_left(&r));
@@ -262,7 +273,7 @@ static bool take_ip(struct dissector *d, const struct packet *packet, struct lev
         at->outcome = take_tcp(d, packet, at, ip);
         return false;
     case IP_PROTOCOL_SCTP:
-        at->outcome = d->options.on_sctp == NULL ? DISSECT_OTHER_PROTOCOL : take_sctp(d, packet, &at->link, ip);
+        at->outcome = d->options.on_sctp == NULL ? DISSECT_OTHER_PROTOCOL : take_sctp(d, packet, at, ip);
         return false;
     case ESP:
         at->outcome = DISSECT_ESP;
@@ -466,6 +477,10 @@ bool dissect_counter(const struct dissector *d, size_t index, const char **ret_n
     index -= DISSECT_OUTCOME_COUNT;
     if (from_table(defrag_counters, COUNT(defrag_counters), defrag_stats(d->defrag), &index, ret_name, ret_value) ||
         from_table(tcp_counters, COUNT(tcp_counters), tcp_stats(d->tcp), &index, ret_name, ret_value))
+        return true;
+    const uint64_t lost = sctp_lost(d->sctp);
+    static const struct counter sctp_counters[] = { { "sctp_lost_parts", 0 } };
+    if (from_table(sctp_counters, COUNT(sctp_counters), &lost, &index, ret_name, ret_value))
         return true;
     if (index >= TUNNEL_KIND_COUNT)
         return false;

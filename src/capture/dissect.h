@@ -46,7 +46,7 @@
     X(NO_MEMORY, "no_memory")                   /* lost for want of memory */                                          \
     X(SCTP, "sctp")                             /* messages in it, if any, delivered by on_sctp() */                   \
     X(SCTP_CUT, "sctp_cut")                     /* the same, but the snap length cut it */                             \
-    X(SCTP_PART, "sctp_part")                   /* has a part of a message: these are not put together */              \
+    X(SCTP_PART, "sctp_part")                   /* has a part of a message that is not whole yet */                    \
     X(SCTP_SHORT, "sctp_short")                 /* ends inside the SCTP header, or a chunk's */                        \
     X(SCTP_CHUNK, "sctp_chunk")                 /* length of an SCTP chunk is impossible */                            \
     X(ESP, "esp")                               /* IPsec, encrypted */                                                 \
@@ -81,7 +81,7 @@ struct dissect_options {
     struct defrag_options defrag;
     struct tcp_options tcp;
     void (*on_udp)(void *arg, const struct dgram *dgram); /* may be NULL */
-    /* NULL: SCTP is a protocol like any other. Messages of several chunks are not put together. */
+    /* NULL: SCTP is a protocol like any other. Of several chunks a message is put together. */
     void (*on_sctp)(void *arg, const struct dgram *dgram);
     void *udp_arg; /* of both */
     struct tcp_callbacks tcp_callbacks;

@@ -379,6 +379,18 @@ class Sctp(DecodeCase):
     def test_bundled(self) -> None:
         self.agree([self.packet(p.sctp_data(sip(1), 1), p.sctp_data(sip(2), 2, ssn=1))], [sip(1), sip(2)], RAW)
 
+    def test_fragmented(self) -> None:
+        """In any order, again, beside another stream, over the end of the numbers; what is not whole is no message."""
+        a, b = sip(1, "v" * 2000), sip(2)
+        last = 0xFFFFFFFF
+        pieces = [p.sctp_data(a[:700], last - 1, 2), p.sctp_data(a[700:1400], last, 0), p.sctp_data(b, 10, 3, 2), p.sctp_data(a[1400:], 0, 1)]
+        self.check([self.packet(c) for c in pieces], [b, a], RAW)
+        self.check([self.packet(pieces[i]) for i in (1, 3, 1, 0, 0)], [a], RAW)
+        self.check([self.packet(pieces[0], pieces[1]), self.packet(pieces[3])], [a], RAW)
+        self.check([self.packet(pieces[i]) for i in (0, 2, 3)], [b], RAW)
+        two = [p.sctp_data(sip(3)[:100], 1, 2), p.sctp_data(sip(3)[100:], 2, 1), p.sctp_data(sip(4)[:100], 3, 2, ssn=1), p.sctp_data(sip(4)[100:], 4, 1, ssn=1)]
+        self.agree([self.packet(c) for c in two], [sip(3), sip(4)], RAW)
+
 
 if __name__ == "__main__":
     lib.main()

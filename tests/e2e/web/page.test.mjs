@@ -69,6 +69,9 @@ test("the start page has every call, and searches as one types", async () => {
   await page.keyboard.press("Enter");
   await page.keyboard.type("rej");
   await page.locator("[role=option]", { hasText: "rejected" }).click();
+  const asked = async () => (await page.locator("#q").inputValue()).trim();
+  for (const end = Date.now() + 30_000; Date.now() < end && (await asked()) !== "state:rejected";) await page.waitForTimeout(20);
+  assert.equal(await asked(), "state:rejected");
   await page.locator("#q").press("Enter");
   await said(new RegExp(`^${wanted} calls?`));
   assert.equal(await rows().filter({ hasNotText: "rejected" }).count(), 0);
