@@ -20,7 +20,7 @@ struct count_command {
     struct ask ask;
     const char *by, *interval, *format;
     uint64_t top;
-    bool calls, quiet;
+    bool calls, registrations, quiet;
 };
 
 #define AT(member) offsetof(struct count_command, member)
@@ -28,6 +28,7 @@ struct count_command {
 static const struct opt count_opts[] = {
     { "what", 0, OPT_TITLE, 0, 0, NULL, "What:" },
     { "calls", 0, OPT_FLAG, AT(calls), 0, NULL, "calls instead of messages" },
+    { "registrations", 0, OPT_FLAG, AT(registrations), 0, NULL, "attempts to register instead of messages" },
     { "by", 'b', OPT_TEXT, AT(by), 0, "FIELD",
       "by values of a column or field: method, status, from, src,\nua, sender...; status_class; table" },
     { "interval", 'i', OPT_TEXT, AT(interval), 0, "TIME",
@@ -47,17 +48,31 @@ static const struct opt count_opts[] = {
 
 const struct opt_command cmd_count_help = {
     .name = "count",
-    .summary = "count messages or calls over time, by method, status, sender...",
+    .summary = "count messages, calls or registrations over time, by method, status, sender...",
     .usage = "hepcat count [OPTION]... [FILTER]...",
-    .about = "Counts the messages, or calls, that match, in intervals of time (UTC) and, with --by, by the values of a "
+    .about = "Counts the messages, calls or attempts to register that match, in intervals of time (UTC) and, with "
+             "--by, by the values of a "
              "field.",
     .opts = count_opts,
     .examples = "  hepcat count --from -1h\n"
                 "  hepcat count --by status_class --from -1d method:INVITE\n"
                 "  hepcat count --by src --interval 1m --format csv --from -2h 'status:>=500'\n"
-                "  hepcat count --calls --by state --from -1d\n",
+                "  hepcat count --calls --by state --from -1d\n"
+                "  hepcat count --registrations --by state --from -1d\n",
     .status = "0 counted, 1 nothing matches, 2 wrong usage or filter, 3 failed, or the answer is not whole",
 };
+
+/* What is counted, as the API and as a person calls it. */
+static const struct kind {
+    const char *of, *name;
+    unsigned tables;
+} messages = { NULL, "messages", RECORD_TABLES_MESSAGES }, calls = { "calls", "calls", RECORD_TABLES_CALLS },
+  registrations = { "registrations", "attempts to register", RECORD_TABLES_REGISTRATIONS };
+
+static const struct kind *kind_of(const struct count_command *c)
+{
+    return c->calls ? &calls : c->registrations ? &registrations : &messages;
+}
 
 /* ------------------------------------------------------------------------------------------------ a data directory */
 
@@ -72,7 +87,7 @@ static int refuse(struct ask_problem *problem, const char *option, const char *t
 static int take_by(const struct count_command *c, struct counts_by *by, struct ask_problem *problem)
 {
     struct errmsg err = { "" };
-    if (counts_by_parse(by, c->calls ? RECORD_TABLES_CALLS : RECORD_TABLES_MESSAGES, c->by, strlen(c->by), &err) != 0)
+    if (counts_by_parse(by, kind_of(c)->tables, c->by, strlen(c->by), &err) != 0)
         return refuse(problem, "by", err.text);
     return by->count == 1 ? 0 : refuse(problem, "by", "it looks at several columns: name one of them");
 }
@@ -81,8 +96,7 @@ static int count_lake(void *arg, struct store *lake, struct buf *out, struct ask
 {
     const struct count_command *c = arg;
     struct counts_by by;
-    struct counts_options o = { .tables = c->calls ? RECORD_TABLES_CALLS : RECORD_TABLES_MESSAGES,
-                                .top = (size_t)c->top };
+    struct counts_options o = { .tables = kind_of(c)->tables, .top = (size_t)c->top };
     struct filter *filter = NULL;
     struct counts counts;
     int64_t interval = 0;
@@ -164,7 +178,7 @@ static int conclude(const struct count_command *c, const json_t *answer, enum ro
         return ASK_FAILED;
     }
     if (!c->quiet)
-        fprintf(stderr, "hepcat: %s%" PRId64 " %s\n", whole ? "" : "at least ", total, c->calls ? "calls" : "messages");
+        fprintf(stderr, "hepcat: %s%" PRId64 " %s\n", whole ? "" : "at least ", total, kind_of(c)->name);
     if (!whole) {
         fprintf(stderr, "hepcat: the answer is not whole: %s\n", why);
         return ASK_FAILED;
@@ -184,11 +198,9 @@ static int count(struct count_command *c, enum rows_format format)
     struct ask_problem problem;
     json_t *answer;
     (void)snprintf(top, sizeof(top), "%" PRIu64, c->top);
-    const char *const params[] = { "q",        c->ask.filter,  "from", c->ask.from,
-                                   "to",       c->ask.to,      "by",   c->by,
-                                   "interval", c->interval,    "top",  top,
-                                   "timeout",  c->ask.timeout, "of",   c->calls ? "calls" : NULL,
-                                   NULL };
+    const char *const params[] = { "q",       c->ask.filter,  "from",     c->ask.from,    "to",  c->ask.to,
+                                   "by",      c->by,          "interval", c->interval,    "top", top,
+                                   "timeout", c->ask.timeout, "of",       kind_of(c)->of, NULL };
     const struct ask_json q = {
         .path = "/api/v1/counts", .form = true, .params = params, .lake = count_lake, .arg = c
     };
@@ -210,6 +222,8 @@ int cmd_count(int argc, char **argv)
         return status;
     if (!rows_format_parse(c.format, &format))
         return report_usage("count", "--format is table, json or csv");
+    if (c.calls && c.registrations)
+        return report_usage("count", "--calls or --registrations, not both");
     if (c.top == 0)
         return report_usage("count", "--top is at least 1");
     buf_init(&filter, (size_t)128 << 10);

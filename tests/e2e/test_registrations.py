@@ -125,6 +125,16 @@ class Found(RegistrationsCase):
         self.assertEqual(server.metric('hepcat_registration_results_total{result="refused"}'), 2)
         self.assertEqual(server.metric("hepcat_registration_aors"), 6)
 
+    def test_count(self) -> None:
+        server = self.fill()
+        done = lib.run("count", "--registrations", "--by", "state", "--format", "json", "--server", server.url)
+        self.assertEqual(done.code, 0, done)
+        answer = json.loads(done.out)
+        self.assertEqual(answer["total"], 11)
+        self.assertIn("11 attempts to register", done.err)
+        self.assertEqual(sum(s["total"] for s in answer["series"]), 11)
+        self.assertEqual(lib.run("count", "--registrations", "--calls", "--server", server.url).code, 2)
+
     def test_attempts(self) -> None:
         server = self.fill()
         row = self.attempts(server, "aor:alice")[0]
