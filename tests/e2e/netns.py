@@ -37,6 +37,8 @@ class Namespace:
         for line in ("link set lo up", "link add tap0 type veth peer name wire0", "link set tap0 up",
                      "link set wire0 up"):
             self.run("ip", *line.split())
+            if line.startswith("link add"):  # no MLD nor neighbour discovery of the kernel's own among what tests count
+                self.run("sh", "-c", "for d in tap0 wire0; do echo 1 >/proc/sys/net/ipv6/conf/$d/disable_ipv6; done")
 
     def argv(self, *argv: str) -> list[str]:
         return ["nsenter", "-t", str(self.anchor.pid), "-n", *argv]
