@@ -20,11 +20,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "agent/batch.h"
 #include "agent/spool.h"
 #include "net/sender.h"
 
 #define LANE_COLLECTORS_MAX 16
-#define LANE_BATCH          ((size_t)128 << 10) /* octets of a batch; takes every frame */
 
 enum lane_event {
     LANE_UP,        /* a collector has the frames: the first time, or after an outage */
@@ -66,16 +66,6 @@ struct lane_stats {
     bool up;
     size_t current;        /* index of the collector that has the frames */
     struct errmsg problem; /* last one; empty if there was none */
-};
-
-/* A run of frames back to back, filled by one producer. */
-struct batch {
-    struct batch *next;
-    size_t len;       /* octets in data */
-    size_t at;        /* octets that are sent */
-    size_t count;     /* frames in data */
-    uint64_t sent_ms; /* of the lane: when it was sent */
-    uint8_t data[LANE_BATCH];
 };
 
 struct lane;
