@@ -14,6 +14,7 @@
  *   conn      connections: time limits, and who went away while a search ran
  *   route_registrations  the AoRs that are known
  *   route_sql one statement at a time, with turns of its own
+ *   shared    names of addresses and searches that all users have; has no HTTP in it
  *   health    reasons not to be well
  *   live      (query/live.h) rows as they come, to clients that stay
  *   importer  frames of files into the store, each body once; has no HTTP in it
@@ -29,6 +30,7 @@
 #include <stdint.h>
 
 #include "api/importer.h"
+#include "api/shared.h"
 #include "base/buf.h"
 #include "base/errmsg.h"
 #include "ingest/ingest.h"
@@ -62,6 +64,7 @@ bool api_health_failing(const struct api_health *h);
 struct api_sources {
     struct store *store;
     struct importer *importer; /* NULL: no imports */
+    struct shared *shared;     /* NULL: nothing is shared */
     const char *version;
     void *arg;
     void (*health)(void *arg, struct api_health *ret); /* adds reasons */

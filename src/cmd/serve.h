@@ -36,6 +36,7 @@ struct server {
     pthread_mutex_t room_lock;       /* the store's threads may call the engine until it is closed */
     _Atomic(struct ingest *) ingest; /* NULL: not receiving yet; the API runs already */
     struct importer *importer;
+    struct shared *shared; /* NULL: it could not be read */
     struct api *api;
     pthread_mutex_t state_lock;
     struct serve_recent recent;

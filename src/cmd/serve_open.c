@@ -270,6 +270,16 @@ static int open_importer(struct server *s, struct errmsg *err)
     return 0;
 }
 
+/* What people share is worth a word in the log, not a server that does not start. */
+static void open_shared(struct server *s)
+{
+    struct errmsg problem;
+    if (shared_open(&s->shared, s->vfs, s->conf->data, &problem) != 0)
+        s->shared = NULL;
+    if (problem.text[0] != '\0')
+        log_warning("aliases and searches that are shared", log_text("text", problem.text));
+}
+
 static int open_api(struct server *s, struct errmsg *err)
 {
     const struct conf *c = s->conf;
@@ -290,6 +300,7 @@ static int open_api(struct server *s, struct errmsg *err)
         .sql = c->query_sql,
         .sources = { .store = s->store,
                      .importer = s->importer,
+                     .shared = s->shared,
                      .version = HEPCAT_VERSION,
                      .arg = s,
                      .health = serve_health,
@@ -346,6 +357,8 @@ int serve_open(struct server *s, struct errmsg *err)
     if (rc == 0)
         rc = open_importer(s, err);
     if (rc == 0)
+        open_shared(s);
+    if (rc == 0)
         rc = open_api(s, err);
     if (rc == 0)
         rc = open_ingest(s, &u->o, err);
@@ -375,6 +388,8 @@ int serve_close(struct server *s, struct errmsg *err)
     s->ingest = NULL;
     importer_free(s->importer);
     s->importer = NULL;
+    shared_close(s->shared);
+    s->shared = NULL;
     if (s->store != NULL)
         s->store->ops->close(s->store);
     s->store = NULL;

@@ -264,6 +264,35 @@ test("aliases name lanes", async () => {
   await page.locator(".lane", { hasText: "edge-sbc" }).first().waitFor();
 });
 
+test("aliases and searches are those of all who use the server", async () => {
+  const other = await browser.newContext();
+  try {
+    const tab = await other.newPage();
+    await tab.goto(hash("aliases"));
+    const row = tab.locator("tr", { hasText: "edge-sbc" });
+    await row.waitFor();
+    await row.getByRole("button", { name: "Remove edge-sbc" }).click();
+    await row.waitFor({ state: "detached" });
+    await tab.goto(hash("calls", { from: "all", q: "state:failed" }));
+    tab.once("dialog", (dialog) => void dialog.accept("What failed"));
+    await tab.getByRole("button", { name: "Keep this search" }).click();
+    await tab.getByRole("button", { name: "Forget this search" }).waitFor();
+  } finally {
+    await other.close();
+  }
+  await page.goto(hash("aliases"));
+  await page.reload();
+  await page.getByLabel("Address").waitFor();
+  await page.locator("tr", { hasText: "edge-sbc" }).waitFor({ state: "detached" });
+  await page.goto(hash("calls", { from: "all" }));
+  await page.locator("#q").click();
+  await page.locator("#q-list li", { hasText: "What failed" }).click();
+  await page.waitForURL(/state(:|%3A)failed/);
+  await page.getByRole("button", { name: "Forget this search" }).click();
+  await page.getByRole("button", { name: "Keep this search" }).waitFor();
+  assert.deepEqual(await api("shared"), { aliases: [], searches: [] });
+});
+
 test("a server that is gone is told, and what is shown stays", async () => {
   await page.goto(hash("calls", { from: "all" }));
   await rows().first().waitFor();

@@ -1,22 +1,15 @@
-// What this browser remembers: settings, searches, names of addresses. All of it may be missing or nonsense.
+// What this browser remembers: settings, earlier searches, and what the server shared last. All of it may be missing or nonsense.
 
 import { useEffect, useState } from "preact/hooks";
 
-import { Aliases, type Alias } from "./alias";
+import type { Shared } from "./shared";
 import { isZone, LOCAL } from "./time";
-
-export interface Saved {
-  name: string;
-  page: string;
-  q: string;
-}
 
 interface Kinds {
   zone: string;
   theme: string; // "", "light", "dark"
   history: string[];
-  saved: Saved[];
-  aliases: Alias[];
+  shared: Shared;
   columns: string[];
   callColumns: string[];
   registrationColumns: string[];
@@ -27,7 +20,7 @@ interface Kinds {
 }
 
 const PRESET: Kinds = {
-  zone: LOCAL, theme: "", history: [], saved: [], aliases: [], columns: [], callColumns: [], registrationColumns: [], grouping: "port", clock: "absolute",
+  zone: LOCAL, theme: "", history: [], shared: { aliases: [], searches: [] }, columns: [], callColumns: [], registrationColumns: [], grouping: "port", clock: "absolute",
   range: { from: "-1h", to: "" }, aside: 46,
 };
 
@@ -35,13 +28,15 @@ const isList = (x: unknown): x is unknown[] => Array.isArray(x);
 const isTexts = (x: unknown): boolean => isList(x) && x.every((v) => typeof v === "string");
 const hasTexts = (x: unknown, ...keys: string[]): boolean =>
   typeof x === "object" && x !== null && keys.every((k) => typeof (x as Record<string, unknown>)[k] === "string");
+const hasLists = (x: unknown, ...keys: string[]): boolean =>
+  typeof x === "object" && x !== null && keys.every((k) => isList((x as Record<string, unknown>)[k]));
 
 const VALID: { [K in keyof Kinds]: (x: unknown) => boolean } = {
   zone: (x) => typeof x === "string" && isZone(x),
   theme: (x) => x === "" || x === "light" || x === "dark",
   history: isTexts,
-  saved: (x) => isList(x) && x.every((s) => hasTexts(s, "name", "page", "q")),
-  aliases: (x) => isList(x) && x.every((a) => hasTexts(a, "address", "name")),
+  shared: (x) => hasLists(x, "aliases", "searches") && (x as Shared).aliases.every((a) => hasTexts(a, "address", "name")) &&
+    (x as Shared).searches.every((s) => hasTexts(s, "name", "page", "q")),
   columns: isTexts,
   callColumns: isTexts,
   registrationColumns: isTexts,
@@ -97,14 +92,4 @@ const HISTORY = 50;
 export function remember(filter: string): void {
   const text = filter.trim();
   if (text !== "") setPref("history", [text, ...pref("history").filter((h) => h !== text)].slice(0, HISTORY));
-}
-
-let cached: { text: Alias[]; aliases: Aliases } | null = null;
-
-/** The names of addresses, looked up. */
-export function useAliases(): Aliases {
-  const [list] = usePref("aliases");
-  const key = JSON.stringify(list);
-  if (!cached || JSON.stringify(cached.text) !== key) cached = { text: list, aliases: new Aliases(list) };
-  return cached.aliases;
 }

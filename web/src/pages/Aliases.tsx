@@ -1,10 +1,10 @@
-// Names of addresses, kept in this browser; files carry them to others.
+// Names of addresses, which all users of the server have; files carry them to other servers.
 
 import { useRef, useState } from "preact/hooks";
 
 import { parseNet, type Alias } from "../lib/alias";
-import { usePref } from "../lib/prefs";
 import { save } from "../lib/save";
+import { share, useShared } from "../lib/shared";
 import { Text } from "../ui/bits";
 
 /** Lines "address,name"; what is none is told. */
@@ -22,20 +22,24 @@ export function parseAliases(text: string): { list: Alias[]; bad: number } {
 }
 
 export function AliasPage() {
-  const [list, setList] = usePref("aliases");
+  const list = useShared().aliases;
   const [address, setAddress] = useState("");
   const [name, setName] = useState("");
   const [said, setSaid] = useState("");
+  const [failed, setFailed] = useState("");
   const input = useRef<HTMLInputElement>(null);
+  const tell = async (set: Alias[], remove: string[] = []): Promise<boolean> => {
+    setFailed("");
+    return share({ aliases: { set, remove } }).then(() => true, (error: Error) => (setFailed(`Nothing was changed: ${error.message}`), false));
+  };
   const wrong = address !== "" && !parseNet(address);
   return (
     <div class="page scroll">
       <h1>Aliases</h1>
-      <p class="lead">Names that stand in ladders and tables for an address, an address with a port, or a network; the most exact one counts. They are kept in this browser.</p>
-      <form class="inline-form" onSubmit={(e) => {
+      <p class="lead">Names that stand in ladders and tables for an address, an address with a port, or a network; the most exact one counts. All users of this server have them.</p>
+      <form class="inline-form" onSubmit={async (e) => {
         e.preventDefault();
-        if (wrong || !address || !name) return;
-        setList([...list.filter((a) => a.address !== address.trim()), { address: address.trim(), name: name.trim() }]);
+        if (wrong || !address || !name || !(await tell([{ address: address.trim(), name: name.trim() }]))) return;
         setAddress("");
         setName("");
       }}>
@@ -43,13 +47,14 @@ export function AliasPage() {
         <label>Name<input value={name} placeholder="sbc1" maxLength={64} onInput={(e) => setName(e.currentTarget.value)} /></label>
         <button class="primary" disabled={wrong || !address || !name}>Add</button>
         {wrong && <span class="bad" role="alert">That is no address or network.</span>}
+        {failed && <span class="bad" role="alert">{failed}</span>}
       </form>
       {list.length > 0 && (
         <table class="plain-table">
           <thead><tr><th>Address</th><th>Name</th><th><span class="sr">Actions</span></th></tr></thead>
           <tbody>{list.map((a) => (
             <tr key={a.address}><td class="mono"><Text text={a.address} /></td><td><Text text={a.name} /></td>
-              <td><button type="button" class="small" aria-label={`Remove ${a.name}`} onClick={() => setList(list.filter((x) => x !== a))}>Remove</button></td></tr>
+              <td><button type="button" class="small" aria-label={`Remove ${a.name}`} onClick={() => void tell([], [a.address])}>Remove</button></td></tr>
           ))}</tbody>
         </table>
       )}
@@ -62,9 +67,8 @@ export function AliasPage() {
           e.currentTarget.value = "";
           if (!file) return;
           const read = parseAliases(await file.text());
-          const names = new Set(read.list.map((a) => a.address));
-          setList([...list.filter((a) => !names.has(a.address)), ...read.list]);
-          setSaid(`${read.list.length} read${read.bad ? `, ${read.bad} lines are no aliases` : ""}`);
+          setSaid("");
+          if (await tell(read.list)) setSaid(`${read.list.length} read${read.bad ? `, ${read.bad} lines are no aliases` : ""}`);
         }} />
       </p>
     </div>

@@ -4,7 +4,8 @@ import { useMemo } from "preact/hooks";
 
 import { ask } from "../lib/api";
 import { lookOfMos, MOS_FAIR } from "../lib/call";
-import { useAliases, usePref } from "../lib/prefs";
+import { usePref } from "../lib/prefs";
+import { useAliases } from "../lib/shared";
 import { groups, quantile, spread } from "../lib/spread";
 import { number } from "../lib/text";
 import { micros, toIso } from "../lib/time";

@@ -2,7 +2,7 @@
 
 import { ask } from "../lib/api";
 import { outcome } from "../lib/call";
-import { useAliases } from "../lib/prefs";
+import { useAliases } from "../lib/shared";
 import { party, place, span, spanMs } from "../lib/text";
 import { micros, wall } from "../lib/time";
 import type { Row } from "../lib/types";

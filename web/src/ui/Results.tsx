@@ -4,7 +4,8 @@ import type { ComponentChildren } from "preact";
 import { useEffect, useMemo, useRef, useState } from "preact/hooks";
 
 import { address, ask } from "../lib/api";
-import { useAliases, usePref } from "../lib/prefs";
+import { usePref } from "../lib/prefs";
+import { useAliases } from "../lib/shared";
 import { number } from "../lib/text";
 import { micros, type Range } from "../lib/time";
 import type { Counts, Row, SearchAnswer } from "../lib/types";

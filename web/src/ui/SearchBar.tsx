@@ -4,7 +4,8 @@ import { useEffect, useMemo, useRef, useState } from "preact/hooks";
 
 import { ask } from "../lib/api";
 import { completeField, completeValue, contextAt, type Choice } from "../lib/filter";
-import { pref, setPref, usePref } from "../lib/prefs";
+import { usePref } from "../lib/prefs";
+import { share, useShared } from "../lib/shared";
 import type { Range } from "../lib/time";
 import type { Field, Values } from "../lib/types";
 import { Text } from "./bits";
@@ -34,7 +35,7 @@ export function SearchBar({ page, of = "messages", q, range, submit, placeholder
   const [choices, setChoices] = useState<Choice[]>([]);
   const [at, setAt] = useState(-1);
   const [open, setOpen] = useState(false);
-  const [saved] = usePref("saved");
+  const { searches } = useShared();
   const [history] = usePref("history");
   const input = useRef<HTMLInputElement>(null);
   const caret = useRef(q.length);
@@ -46,9 +47,9 @@ export function SearchBar({ page, of = "messages", q, range, submit, placeholder
   }, [q]);
 
   const earlier = useMemo<Choice[]>(() => [
-    ...saved.filter((s) => s.page === page).map((s) => ({ text: s.name, note: s.q || "everything", insert: s.q, from: 0, to: -1 })),
+    ...searches.filter((s) => s.page === page).map((s) => ({ text: s.name, note: s.q || "everything", insert: s.q, from: 0, to: -1 })),
     ...history.slice(0, 8).map((h) => ({ text: h, note: "earlier", insert: h, from: 0, to: -1 })),
-  ], [saved, history, page]);
+  ], [searches, history, page]);
 
   useEffect(() => {
     if (!open) return;
@@ -133,12 +134,12 @@ export function SearchBar({ page, of = "messages", q, range, submit, placeholder
     }
   };
 
-  const isSaved = saved.some((s) => s.page === page && s.q === q);
-  const toggleSaved = () => {
-    const others = pref("saved").filter((s) => !(s.page === page && s.q === q));
-    if (isSaved) return setPref("saved", others);
-    const name = window.prompt("Name of this search", q || "everything");
-    if (name) setPref("saved", [{ name, page, q }, ...others]);
+  const kept = searches.find((s) => s.page === page && s.q === q);
+  const toggleKept = () => {
+    const name = kept ? kept.name : window.prompt("Name of this search, which all users of this server get", (q || "everything").slice(0, 128))?.trim();
+    if (!name) return;
+    const change = kept ? { remove: [{ page, name }] } : { set: [{ page, name, q }] };
+    share({ searches: change }).catch((error: Error) => window.alert(`That was not kept: ${error.message}`));
   };
 
   return (
@@ -173,8 +174,8 @@ export function SearchBar({ page, of = "messages", q, range, submit, placeholder
         </ul>
       </div>
       <button class="primary">Search</button>
-      <button type="button" class="icon" aria-pressed={isSaved} aria-label={isSaved ? "Forget this search" : "Keep this search"}
-        title={isSaved ? "Forget this search" : "Keep this search"} onClick={toggleSaved}>{isSaved ? "★" : "☆"}</button>
+      <button type="button" class="icon" aria-pressed={!!kept} aria-label={kept ? "Forget this search" : "Keep this search"}
+        title={kept ? "Forget this search" : "Keep this search for all users"} onClick={toggleKept}>{kept ? "★" : "☆"}</button>
     </form>
   );
 }
