@@ -62,6 +62,9 @@ export type Context =
   | { kind: "field"; from: number; to: number; prefix: string }
   | { kind: "value"; from: number; to: number; field: string; prefix: string };
 
+/** Of which place a list of choices is: it is of no use at another one. */
+export const placeOf = (context: Context): string => (context.kind === "value" ? `value of ${context.field}` : "field");
+
 /** What is being typed at the caret. */
 export function contextAt(text: string, caret: number): Context {
   const here = tokens(text).find((t) => t.kind === "word" && t.from < caret && caret <= t.to);

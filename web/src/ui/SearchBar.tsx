@@ -3,7 +3,7 @@
 import { useEffect, useMemo, useRef, useState } from "preact/hooks";
 
 import { ask } from "../lib/api";
-import { completeField, completeValue, contextAt, type Choice } from "../lib/filter";
+import { completeField, completeValue, contextAt, placeOf, type Choice } from "../lib/filter";
 import { usePref } from "../lib/prefs";
 import { share, useShared } from "../lib/shared";
 import type { Range } from "../lib/time";
@@ -32,7 +32,7 @@ const VALUES_MS = 150; // of rest before values are asked for
 
 export function SearchBar({ page, of = "messages", q, range, submit, placeholder }: Props) {
   const [text, setText] = useState(q);
-  const [choices, setChoices] = useState<Choice[]>([]);
+  const [listed, setListed] = useState<{ place: string; list: Choice[] }>({ place: "", list: [] });
   const [at, setAt] = useState(-1);
   const [open, setOpen] = useState(false);
   const { searches } = useShared();
@@ -40,6 +40,8 @@ export function SearchBar({ page, of = "messages", q, range, submit, placeholder
   const input = useRef<HTMLInputElement>(null);
   const caret = useRef(q.length);
   const typed = useRef(q); // also before it is drawn
+  const placeNow = () => (typed.current.trim() === "" ? "" : placeOf(contextAt(typed.current, caret.current)));
+  const choices = listed.place === placeNow() ? listed.list : []; // those of a moment ago go at once
   useEffect(() => {
     typed.current = q;
     setText(q);
@@ -54,7 +56,7 @@ export function SearchBar({ page, of = "messages", q, range, submit, placeholder
   useEffect(() => {
     if (!open) return;
     if (text.trim() === "") {
-      setChoices(earlier);
+      setListed({ place: "", list: earlier });
       setAt(-1);
       return;
     }
@@ -62,7 +64,7 @@ export function SearchBar({ page, of = "messages", q, range, submit, placeholder
     const context = contextAt(text, caret.current);
     const show = (list: Choice[]) => {
       if (stop.signal.aborted) return;
-      setChoices(list);
+      setListed({ place: placeOf(context), list });
       setAt(-1);
     };
     if (context.kind === "field") {
@@ -92,7 +94,8 @@ export function SearchBar({ page, of = "messages", q, range, submit, placeholder
       setText(choice.insert);
       return send(choice.insert);
     }
-    // The list may be that of a moment ago: what it replaces is what stands at the caret now.
+    // What is drawn may be of a moment ago: then the choice is of no use, or replaces what stands at the caret now.
+    if (listed.place !== placeNow()) return;
     const { from, to } = contextAt(typed.current, caret.current);
     const rest = typed.current.slice(to).replace(/^:(?=.*)/, (c) => (choice.insert.endsWith(":") ? "" : c));
     const space = choice.insert.endsWith(":") || choice.insert.endsWith(" ") || rest.startsWith(" ") || rest.startsWith(",") ? "" : " ";
