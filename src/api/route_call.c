@@ -3,8 +3,8 @@
 #include <string.h>
 
 #include "api/internal.h"
+#include "filter/filter_text.h"
 #include "query/call_legs.h"
-#include "query/filter_text.h"
 
 #define ROWS_MAX 1000 /* a Call-ID that comes again and again has a record each time */
 #define PAGE     500

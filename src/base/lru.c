@@ -272,6 +272,15 @@ size_t lru_expire(struct lru *l, uint64_t now, uint64_t age)
     return before - l->count;
 }
 
+void lru_each(const struct lru *l, bool (*fn)(void *arg, const void *key, const void *value, uint64_t used), void *arg)
+{
+    for (struct entry *e = l->oldest; e != NULL; e = e->younger) {
+        const void *value = value_of(l, e);
+        if (!fn(arg, lru_key(l, value), value, e->used))
+            return;
+    }
+}
+
 size_t lru_count(const struct lru *l)
 {
     return l->count;

@@ -61,6 +61,10 @@ bool lru_evict(struct lru *l);
  */
 size_t lru_expire(struct lru *l, uint64_t now, uint64_t age);
 
+/* Shows every entry, the one that was left alone for longest first, until `fn` returns false; it must change nothing.
+ */
+void lru_each(const struct lru *l, bool (*fn)(void *arg, const void *key, const void *value, uint64_t used), void *arg);
+
 size_t lru_count(const struct lru *l);     /* entries held */
 uint64_t lru_evicted(const struct lru *l); /* entries that had to leave for want of room, ever */
 

@@ -19,6 +19,7 @@
 #define TICK_US        INT64_C(250000)
 #define LOOK_TICKS     4 /* between two looks at reports that wait for their call */
 #define FULL_SLEEP     200000L
+#define LATE_MAX       10000u            /* calls with late messages that wait */
 #define IMPORT_IDLE_US INT64_C(30000000) /* without events, after which imports are over */
 
 static int64_t wall_us(void)
@@ -52,17 +53,16 @@ void calls_append_ended(struct calls *c)
     c->ended_end = &c->ended;
 }
 
-/* For later; false if there is no memory. */
-static bool keep_ended(struct calls *c, const struct record *r)
+struct calls_row *calls_row_copy(const struct record *r)
 {
-    const struct record_schema *s = record_schema(RECORD_CALL);
+    const struct record_schema *s = record_schema(r->table);
     size_t octets = 0, at = 0;
     for (size_t i = 0; i < s->count; i++)
         if (s->columns[i].kind == RECORD_TEXT)
             octets += ((const struct hep_slice *)(const void *)((const char *)r + s->columns[i].offset))->len;
     struct calls_row *row = malloc(sizeof(*row) + octets);
     if (row == NULL)
-        return false;
+        return NULL;
     row->next = NULL;
     row->record = *r;
     for (size_t i = 0; i < s->count; i++) {
@@ -73,6 +73,15 @@ static bool keep_ended(struct calls *c, const struct record *r)
         to->ptr = row->octets + at;
         at += to->len;
     }
+    return row;
+}
+
+/* For later; false if there is no memory. */
+static bool keep_ended(struct calls *c, const struct record *r)
+{
+    struct calls_row *row = calls_row_copy(r);
+    if (row == NULL)
+        return false;
     *c->ended_end = row;
     c->ended_end = &row->next;
     return true;
@@ -109,6 +118,16 @@ static void on_call(void *arg, const struct call_record *call)
         calls_append(c, &row); /* once too often in the answer to that walk, rather than never */
 }
 
+static void on_late(void *arg, const struct track_event *e)
+{
+    struct calls *c = arg;
+    bool fresh;
+    struct calls_late *late = lru_put(c->late, &e->call, engine_now_us(), &fresh);
+    if (late != NULL)
+        *late = (struct calls_late){ e->ts, e->seq, c->source };
+    c->changed = true;
+}
+
 /* ------------------------------------------------------------------------------------------------ opening */
 
 /*
@@ -141,6 +160,7 @@ int calls_open(struct calls **ret, const struct calls_options *options, struct e
         goto no_memory;
     c->o = *options;
     c->o.track.on_call = on_call;
+    c->o.track.on_late = on_late;
     c->o.track.arg = c;
     c->ended_end = &c->ended;
     c->now_us = wall_us();
@@ -148,7 +168,9 @@ int calls_open(struct calls **ret, const struct calls_options *options, struct e
         c->seed = (uint64_t)c->now_us;
     pthread_mutex_init(&c->walk_lock, NULL);
     pthread_mutex_init(&c->lock, NULL);
-    bool whole = open_lanes(c);
+    c->late = lru_new(&(struct lru_options){
+        .key_size = sizeof(uint64_t), .value_size = sizeof(struct calls_late), .capacity = LATE_MAX });
+    bool whole = open_lanes(c) && c->late != NULL;
     for (unsigned i = 0; i < CALLS_SOURCES && whole; i++) {
         c->of[i] = tracker_new(&c->o.track);
         whole = c->of[i] != NULL && registrations_open(c, i) && reports_open(c, i);
@@ -176,6 +198,7 @@ void calls_free(struct calls *c)
     for (unsigned i = 0; i < CALLS_SOURCES; i++)
         tracker_free(c->of[i]);
     registrations_free(c);
+    lru_free(c->late);
     pthread_mutex_destroy(&c->walk_lock);
     pthread_mutex_destroy(&c->lock);
     free(c);
@@ -423,6 +446,10 @@ void calls_figures(struct calls *c, struct calls_figures *ret)
     tracker_stats(c->of[RECORD_IMPORT], &imported);
     registrations_figures(c, &ret->registrations);
     reports_figures(c, &ret->quality);
+    ret->amended = c->amended;
+    ret->unamended = c->unamended;
+    ret->late_waiting = lru_count(c->late);
+    ret->late_forgotten = lru_evicted(c->late);
     ret->not_kept = c->not_kept;
     ret->state_octets = c->state_octets;
     ret->cpu_us = c->cpu_us;

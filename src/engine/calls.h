@@ -5,6 +5,7 @@
  *     calls.c        rings, the thread, calls that are over
  *     calls_live.c   looking at those that run
  *     calls_state.c  what a seal keeps of them, and a start brings back
+ *     amend.c        calls that late messages change after they were handed out
  *     call_row.c     a call as a row
  *     reports.c      reports on media: rows of table `quality`, and figures of their calls
  *     registrations.c  registrations, which the same thread follows: attempts as rows, and the AoRs
@@ -28,6 +29,7 @@ struct calls_options {
     unsigned writers;              /* 0 .. writers - 1 bring events; the store's writer of this number is ours */
     struct track_options track;    /* limits; on_call is ours */
     struct reg_options registrar;  /* limits of registrations; on_attempt is ours */
+    struct record_options record;  /* how messages become rows */
     const struct track_legs *legs; /* as track_event_make_legs() */
     bool no_thread;                /* events are taken in calls_push(): for tests */
 };
@@ -64,6 +66,10 @@ struct calls_figures {
     struct reg_stats registrations;
     struct quality_stats quality;
     uint64_t reports_too_long; /* messages with reports that were not looked at */
+    uint64_t amended;          /* calls that late messages changed after they were handed out */
+    uint64_t unamended;        /* that late messages could not change: no row of it, or too many messages */
+    uint64_t late_waiting;     /* that are to be looked at */
+    uint64_t late_forgotten;   /* for want of room */
     uint64_t waits;            /* times that a ring was full */
     uint64_t not_kept;         /* rows of calls that memory could not take */
     uint64_t state_octets;     /* of the last seal */

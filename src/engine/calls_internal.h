@@ -5,6 +5,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
+#include "base/lru.h"
 #include "base/spsc.h"
 #include "engine/call_row.h"
 #include "engine/calls.h"
@@ -54,6 +55,13 @@ struct calls_row {
     uint8_t octets[];
 };
 
+/* A call that was handed out, and messages of it that came later. Known by the hash of its Call-ID. */
+struct calls_late {
+    int64_t ts;   /* of the last such message */
+    uint64_t seq; /* and its number */
+    uint32_t source;
+};
+
 struct calls {
     struct calls_options o;
     uint64_t seed;
@@ -70,6 +78,9 @@ struct calls {
     int64_t now_us; /* wall time, as of the last turn */
     uint64_t ticks;
     int64_t imported_us; /* monotonic; when the last event of an import came */
+    struct lru *late;    /* struct calls_late, used at monotonic times */
+    uint64_t amended;    /* calls whose row a newer version replaced */
+    uint64_t unamended;  /* that could not be: no row, no messages, or too many */
     uint64_t not_kept, state_octets, cpu_us;
     bool changed; /* since the last seal kept them */
 
@@ -77,6 +88,9 @@ struct calls {
     bool runs;
     atomic_bool stop;
 };
+
+/* The row with its texts, in one piece of memory; NULL if there is none. */
+struct calls_row *calls_row_copy(const struct record *r);
 
 /* Under the lock. */
 void calls_append(struct calls *c, const struct record *record);

@@ -3,7 +3,8 @@
  *
  *     0 magic "hccalls1"   8 seed   16 number of writers (4)   20 last event of each (8 each)
  *     then of network and import the octets of the tracker in pieces: length (4), octets; the last one has length 0
- *     then the same of the registrars, and of the quality of media; older files end before them
+ *     then the same of the registrars, of the quality of media, and of calls with late messages: key (8), time (8) and
+ *     number (8) of one; older files end before one of these
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -12,6 +13,9 @@
 
 #include "base/le.h"
 #include "engine/calls_internal.h"
+#include "engine/internal.h"
+
+#define LATE_SIZE 24u
 
 static const uint8_t magic[8] = "hccalls1";
 
@@ -60,6 +64,25 @@ static void put_head(struct keeping *k)
     }
 }
 
+struct keeping_late {
+    struct keeping *k;
+    unsigned source;
+};
+
+static bool put_late(void *arg, const void *key, const void *value, uint64_t used)
+{
+    struct keeping_late *l = arg;
+    const struct calls_late *late = value;
+    uint8_t octets[LATE_SIZE];
+    uint64_t call;
+    (void)used;
+    memcpy(&call, key, sizeof(call));
+    le64_put(octets, call);
+    le64_put(octets + 8, (uint64_t)late->ts);
+    le64_put(octets + 16, late->seq);
+    return late->source != l->source || put_piece(l->k, octets, sizeof(octets));
+}
+
 /* Rows of calls until now are in the seal, all others in the octets. */
 static int keep(void *arg, store_write_fn *write, void *to)
 {
@@ -87,6 +110,11 @@ static int keep(void *arg, store_write_fn *write, void *to)
     for (unsigned i = 0; i < CALLS_SOURCES && k->rc == 0; i++) {
         if (!quality_save_to(c->quality[i], put_piece, k) && k->rc == 0)
             k->rc = -ENOMEM;
+        put(k, end, sizeof(end));
+    }
+    for (unsigned i = 0; i < CALLS_SOURCES && k->rc == 0; i++) {
+        struct keeping_late l = { k, i };
+        lru_each(c->late, put_late, &l);
         put(k, end, sizeof(end));
     }
     if (k->rc == 0) {
@@ -170,6 +198,21 @@ static int load_quality(struct calls *c, unsigned source, const uint8_t *p, size
     return quality_load(c->quality[source], p, len, err);
 }
 
+static int load_late(struct calls *c, unsigned source, const uint8_t *p, size_t len, struct errmsg *err)
+{
+    if (len % LATE_SIZE != 0)
+        return (void)errmsg_set(err, "damaged"), -EINVAL;
+    for (size_t at = 0; at < len; at += LATE_SIZE) {
+        uint64_t key = le64_load(p + at);
+        bool fresh;
+        struct calls_late *late = lru_put(c->late, &key, engine_now_us(), &fresh);
+        if (late == NULL)
+            return -ENOMEM;
+        *late = (struct calls_late){ (int64_t)le64_load(p + at + 8), le64_load(p + at + 16), source };
+    }
+    return 0;
+}
+
 static int load_part(struct calls *c, struct buf *b, size_t *at, load_fn *load, struct errmsg *err)
 {
     int rc = 0;
@@ -225,6 +268,8 @@ static int load(struct calls *c, struct buf *b, struct errmsg *err)
         rc = -ENOMEM;
     if (rc == 0 && part < b->len)
         rc = load_part(c, b, &part, load_quality, err);
+    if (rc == 0 && part < b->len)
+        rc = load_part(c, b, &part, load_late, err);
     if (rc != 0)
         return rc;
     /* Of writers that are no more nothing is in the log that was not sealed with them (engine_writers()). */

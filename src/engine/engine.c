@@ -115,6 +115,7 @@ static int open_calls(struct engine *e, struct errmsg *err)
                                      .writers = e->o.writers,
                                      .track = *e->o.track,
                                      .registrar = e->o.registrar,
+                                     .record = e->o.record,
                                      .legs = e->o.legs,
                                      .no_thread = e->o.no_threads };
     int rc = calls_open(&e->calls, &o, err);
@@ -302,6 +303,10 @@ static void call_figures(struct engine *e, struct engine_figures *ret)
     ret->quality = f.quality;
     ret->reports_too_long = f.reports_too_long;
     ret->call_waits = f.waits;
+    ret->calls_amended = f.amended;
+    ret->calls_unamended = f.unamended;
+    ret->late_waiting = f.late_waiting;
+    ret->late_forgotten = f.late_forgotten;
     ret->calls_not_kept = f.not_kept;
     ret->calls_octets = f.state_octets;
     ret->calls_cpu_us = f.cpu_us;

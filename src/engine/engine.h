@@ -85,6 +85,12 @@ void engine_room(void *engine);
  */
 int engine_seal(struct engine *e, struct errmsg *err);
 
+/*
+ * One piece of what the tending thread does: merges, retention, calls that late messages change. `now_us`: wall time.
+ * 1: there may be more to do, 0: nothing, or a negative errno with a text. (one thread)
+ */
+int engine_tend(struct engine *e, int64_t now_us, struct errmsg *err);
+
 /* Makes the log durable now; what sink_ops.request does in time. 0, or the log's error. (any thread) */
 int engine_commit(struct engine *e);
 
@@ -113,6 +119,10 @@ struct engine_figures {
     struct quality_stats quality;   /* reports on their media */
     uint64_t reports_too_long;      /* messages with reports that were not looked at */
     uint64_t call_waits;            /* times that a receiving thread waited for calls to be taken */
+    uint64_t calls_amended;         /* that late messages changed after they were handed out */
+    uint64_t calls_unamended;       /* that late messages could not change: no row of them, or too many messages */
+    uint64_t late_waiting;          /* calls of which late messages wait to be looked at */
+    uint64_t late_forgotten;        /* the same, given up for want of room */
     uint64_t calls_not_kept;        /* rows of calls that memory could not take */
     uint64_t calls_octets;          /* that the last seal kept of live calls */
     uint64_t calls_cpu_us;

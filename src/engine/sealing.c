@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "engine/amend.h"
 #include "engine/internal.h"
 #include "store/lake/datadir.h"
 
@@ -226,6 +227,12 @@ static int64_t wall_us(void)
     return (int64_t)t.sec * 1000000 + t.usec;
 }
 
+int engine_tend(struct engine *e, int64_t now_us, struct errmsg *err)
+{
+    int rc = e->store->ops->tend(e->store, now_us, err);
+    return rc == 0 && e->calls != NULL ? calls_amend(e->calls, engine_now_us(), err) : rc;
+}
+
 static void *tender(void *arg)
 {
     struct engine *e = arg;
@@ -234,7 +241,7 @@ static void *tender(void *arg)
     (void)setpriority(PRIO_PROCESS, (id_t)syscall(SYS_gettid), TEND_NICE);
     while (wait_for(e, pause, false)) {
         err.text[0] = '\0';
-        int rc = e->store->ops->tend(e->store, wall_us(), &err);
+        int rc = engine_tend(e, wall_us(), &err);
         pause = rc > 0 ? TEND_AGAIN : rc == 0 ? e->o.tend_interval_us : TEND_FAILED;
         if (rc < 0 && strcmp(err.text, last.text) != 0)
             engine_event(e, true, "merging and retention: %s", err.text);

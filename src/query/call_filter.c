@@ -1,6 +1,6 @@
 #include "query/call_filter.h"
 
-#include "query/filter_text.h"
+#include "filter/filter_text.h"
 
 int call_filter(struct filter **ret, enum call_way way, const struct hep_slice *call_ids, size_t count,
                 struct errmsg *err)

@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "base/json_out.h"
-#include "query/filter_text.h"
+#include "filter/filter_text.h"
 
 #define ROUNDS_MAX 8
 #define TEXTS_MAX  512  /* keys and groups that are followed */

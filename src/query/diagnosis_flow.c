@@ -6,7 +6,7 @@
 #include "base/ip.h"
 #include "base/num.h"
 #include "base/when.h"
-#include "query/filter_text.h"
+#include "filter/filter_text.h"
 #include "rtp/json_pull.h"
 #include "sip/text.h"
 

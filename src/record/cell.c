@@ -61,3 +61,34 @@ void record_cell_of(const struct record *r, unsigned column, struct record_cell 
         break;
     }
 }
+
+void record_cell_set(struct record *r, unsigned column, const struct record_cell *cell)
+{
+    const struct record_column *c = &record_schema(r->table)->columns[column];
+    void *member = (char *)r + c->offset;
+    if (cell->null)
+        return;
+    switch (c->kind) {
+    case RECORD_TIME:
+    case RECORD_OPTIONAL:
+    case RECORD_DECIMAL:
+        *(int64_t *)member = cell->number;
+        break;
+    case RECORD_SEQ:
+    case RECORD_UID:
+        *(uint64_t *)member = (uint64_t)cell->number;
+        break;
+    case RECORD_NUMBER:
+        *(uint32_t *)member = (uint32_t)cell->number;
+        break;
+    case RECORD_TEXT:
+    case RECORD_BYTES:
+        *(struct hep_slice *)member = cell->octets;
+        break;
+    case RECORD_IP:
+        (void)ip_parse((const char *)cell->octets.ptr, cell->octets.len, member);
+        break;
+    case RECORD_ADDR: /* the same address in another form */
+        break;
+    }
+}

@@ -4,6 +4,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "record/cell.h"
 #include "record/internal.h"
 #include "rtp/report.h"
 
@@ -260,4 +261,13 @@ void record_make(struct record_reader *r, const struct sink_frame *frame, const 
         ret->carries = (struct record_report){ ret->payload, MEDIA_FORM_ANY };
     if (ret->table != RECORD_SIP)
         ret->kind = kind_name(msg->payload_type);
+}
+
+void record_remake_sip(struct record_reader *r, const struct record_cell *cells, struct record *ret)
+{
+    record_clear(ret, RECORD_SIP);
+    ret->payload = cells[RECORD_COL_payload].octets;
+    record_make_sip(r, ret);
+    for (unsigned i = 0; i < RECORD_COL_payload; i++) /* texts of SIP may have been cut when they were stored */
+        record_cell_set(ret, i, &cells[i]);
 }

@@ -51,4 +51,10 @@ void record_clear(struct record *ret, enum record_table table);
 void record_make(struct record_reader *r, const struct sink_frame *frame, const struct hep_msg *msg,
                  struct record *ret);
 
+/*
+ * The row of a SIP message again, from the cells of the stored one: those that every table begins with, payload
+ * included. What SIP says is parsed anew. Slices point into the cells and the reader.
+ */
+void record_remake_sip(struct record_reader *r, const struct record_cell *cells, struct record *ret);
+
 #endif

@@ -254,6 +254,7 @@ struct store_figures {
     uint64_t appended, refused; /* rows since the start */
     uint64_t seals, seal_errors, seal_us;
     uint64_t merges, merge_errors, merged_files;
+    uint64_t superseded;                                  /* rows that newer versions replaced */
     uint64_t retired_files, retired_octets, retired_rows; /* by retention */
     uint64_t set_aside;                                   /* damaged files */
     uint64_t scans, scan_errors;
@@ -314,6 +315,14 @@ struct store_ops {
 
     /* Merges small files and retires old ones, a bounded piece of work a call. 1: did something, 0: nothing to do. */
     int (*tend)(struct store *s, int64_t now_us, struct errmsg *err);
+    /*
+     * Newer versions of sealed rows, which a scan of the pin found: of each file all at once, so that a search sees the
+     * old rows or the new ones, and totals stay. ret_done[i] false: the row is in memory still, or its file has gone
+     * since: look for it anew, later. A row keeps its seq, its table and its payload. By the thread of
+     * tend(). 0; a negative errno with a text, what is done stays. NULL: the store cannot.
+     */
+    int (*replace)(struct store *s, struct store_pin *pin, const struct store_ref *refs, const struct record *rows,
+                   size_t n, bool *ret_done, struct errmsg *err);
     void (*retain)(struct store *s, const struct store_retention *retention); /* from now on */
 
     int (*pin)(struct store *s, struct store_pin **ret);

@@ -1,7 +1,8 @@
 /*
  * The live calls as octets, little-endian:
  *
- *     0 magic "hctrk05\n"   8 now (4)   12 number of calls (4)   16 the calls
+ *     0 magic "hctrk06\n"   8 now (4)   12 number of calls (4)   16 the calls
+ *     then those that were handed out lately: number (4), and of each its key (8) and the second of its end (4)
  *
  * A call is its fields in the order of fields(), then its shared texts (length, octets), then what it has for itself:
  * sides, keys and their texts, texts. One list writes and reads the numbers, so that they cannot differ. A change of
@@ -15,7 +16,7 @@
 #include "track/internal.h"
 #include "track/io.h"
 
-static const char magic[8] = "hctrk05\n";
+static const char magic[8] = "hctrk06\n";
 
 #define FIELDS_MAX 1024 /* octets of the numbers of a call */
 
@@ -226,6 +227,19 @@ static bool save_call(void *arg, uint32_t number)
     return !s->out->failed && (s->out->len < PIECE || flush(s));
 }
 
+static bool save_over(void *arg, const void *key, const void *value, uint64_t used)
+{
+    struct saving *s = arg;
+    uint8_t octets[12];
+    uint64_t call;
+    (void)value;
+    memcpy(&call, key, sizeof(call));
+    le64_put(octets, call);
+    le32_put(octets + 8, (uint32_t)used);
+    buf_put(s->out, octets, sizeof(octets));
+    return !s->out->failed && (s->out->len < PIECE || flush(s));
+}
+
 static void save(struct saving *s)
 {
     uint8_t head[8];
@@ -234,6 +248,9 @@ static void save(struct saving *s)
     buf_put(s->out, magic, sizeof(magic));
     buf_put(s->out, head, sizeof(head));
     tracker_walk(s->t, save_call, s);
+    le32_put(head, (uint32_t)lru_count(s->t->over));
+    buf_put(s->out, head, 4);
+    lru_each(s->t->over, save_over, s);
 }
 
 void tracker_save(const struct tracker *t, struct buf *b)
@@ -404,6 +421,21 @@ static int load_call(struct tracker *t, struct track_io *io)
     return rc;
 }
 
+static int load_over(struct tracker *t, struct rd *in)
+{
+    uint32_t count = rd_u32le(in);
+    if (in->bad || rd_left(in) != 12 * (size_t)count)
+        return -EINVAL;
+    for (uint32_t i = 0; i < count; i++) {
+        uint64_t key = rd_u64le(in);
+        uint32_t second = rd_u32le(in);
+        bool fresh;
+        if (lru_put(t->over, &key, second, &fresh) == NULL)
+            return -ENOMEM;
+    }
+    return 0;
+}
+
 static int fail(struct tracker *t, int rc, struct errmsg *err)
 {
     track_call_fn *fn = t->o.on_call;
@@ -433,5 +465,6 @@ int tracker_load(struct tracker *t, const uint8_t *p, size_t len, struct errmsg 
         if (rc != 0)
             return fail(t, rc, err);
     }
-    return rd_left(&io.in) == 0 ? 0 : fail(t, -EINVAL, err);
+    int rc = load_over(t, &io.in);
+    return rc == 0 ? 0 : fail(t, rc, err);
 }

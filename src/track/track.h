@@ -178,6 +178,8 @@ struct track_options {
     uint32_t idle_s;        /* of silence in an answered call; 43200 */
     uint32_t orphan_s;      /* of silence in one whose INVITE was never seen; 3600 */
     track_call_fn *on_call; /* may be NULL; must not call into the tracker */
+    /* A message of a call that was handed out before, and belongs to no call here; the same rules. */
+    void (*on_late)(void *arg, const struct track_event *event);
     void *arg;
 };
 
@@ -228,7 +230,7 @@ bool tracker_legs(const struct tracker *t, uint64_t key, track_call_fn *fn, void
 struct track_stats {
     uint64_t events;    /* taken */
     uint64_t strays;    /* of these: belong to no call */
-    uint64_t late;      /* of these: of a call that was handed out before, and begin none */
+    uint64_t late;      /* of these: of a call that was handed out before (track_options.on_late) */
     uint64_t calls;     /* begun */
     uint64_t ended;     /* handed out because they were over */
     uint64_t evicted;   /* handed out for want of room */

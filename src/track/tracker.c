@@ -7,7 +7,7 @@
 #include "sip/text.h"
 
 #define OVER_MAX 100000u /* calls that are remembered behind their end */
-#define OVER_S   600u
+#define OVER_S   7200u
 
 #define LINGER_LEAST_S 5u
 #define RATE_FADE_S    60u /* after so long without a tick nothing of a rate is left */
@@ -194,12 +194,13 @@ static void hand_out(struct tracker *t, uint32_t number)
     c->uid = 0;
 }
 
-/* A call that ended by itself: what still comes of it is an echo, and no other call. */
+/* A call that ended by itself: what was sent until now, and still comes of it, is of no other call. */
 static void remember(struct tracker *t, const struct track_call *c)
 {
     bool fresh;
+    uint64_t end = (uint64_t)c->touched + call_patience(c, &t->o); /* ticks may be far apart */
     if ((c->flags & CALL_EVICTED) == 0 && call_has_ended(c))
-        (void)lru_put(t->over, &c->key, t->now, &fresh);
+        (void)lru_put(t->over, &c->key, end < t->now ? end : t->now, &fresh);
 }
 
 /* Takes a call that is in no slot any more out of the table. */
@@ -292,6 +293,13 @@ void tracker_make_room(struct tracker *t)
 
 /* ------------------------------------------------------------------------------------------------ events */
 
+/* Of a call that was handed out: any message but the INVITE of another call, which was sent later. */
+static bool is_late(const struct tracker *t, const struct track_event *e)
+{
+    const void *over = lru_count(t->over) > 0 ? lru_find(t->over, &e->call) : NULL;
+    return over != NULL && (!track_event_is_new(e) || e->ts / 1000000 <= (int64_t)lru_used(t->over, over));
+}
+
 /* The call of an event that has none. False: it begins none, or there is no memory. */
 static bool begin(struct tracker *t, const struct track_event *e, uint32_t *ret_number)
 {
@@ -299,8 +307,10 @@ static bool begin(struct tracker *t, const struct track_event *e, uint32_t *ret_
         t->stats.strays++;
         return false;
     }
-    if (lru_count(t->over) > 0 && !track_event_is_new(e) && lru_find(t->over, &e->call) != NULL) {
+    if (is_late(t, e)) {
         t->stats.late++;
+        if (t->o.on_late != NULL)
+            t->o.on_late(t->o.arg, e);
         return false;
     }
     tracker_make_room(t);

@@ -165,6 +165,29 @@ class Calls(lib.Case):
         self.assertEqual(lib.run("calls", "method:x", "--data", str(server.data)).code, 2)
         self.assertEqual(self.ids(server, "state:completed"), {"done"})
 
+    def test_late_messages(self) -> None:
+        """What another tap, and an agent that had to wait, send of calls that are sealed becomes part of their rows."""
+        server = self.serve("--config", self.file("c.yaml", "calls:\n  linger: 1s\nseal:\n  interval: 1s\n"))
+        begin = time.time() - 300
+        whole, other = Script("late", begin).answered(60), Script("other", begin).answered(60)
+        server.send(whole.messages + other.messages)
+        kept = Script("wait", begin).answered(60).messages
+        server.send(kept[1:2] + kept[3:])  # not the INVITE, and not that it rang
+        lib.wait_for(lambda: lib.run("calls", "--data", str(server.data), "--count").out.strip() == b"3", "sealed calls")
+        uids = {row["call_id"]: row["call_uid"] for row in self.calls(server)}
+        self.assertEqual(len(uids), 3)
+        server.send([kept[0], kept[2]] + [{**m, "rcinfo": {**m["rcinfo"], "captureId": 77}} for m in whole.messages])
+        lib.wait_for(lambda: server.metric("hepcat_calls_amended_total") >= 2, "both calls")
+        calls = {row["call_id"]: row for row in self.calls(server)}
+        self.assertEqual({c: row["call_uid"] for c, row in calls.items()}, uids)
+        for key, value in {"messages": 14, "taps": 2, "seen_again": 7, "retransmissions": 0, "talk_ms": 60000}.items():
+            self.assertEqual(calls["late"][key], value, key)
+        for key, value in {"messages": 7, "pdd_ms": 1500, "ring_ms": 2500, "state": "completed", "src_ip": "10.0.0.1"}.items():
+            self.assertEqual(calls["wait"][key], value, key)
+        self.assertNotIn("start-missing", calls["wait"].get("call_flags", ""))
+        self.assertEqual(calls["other"]["messages"], 7)
+        self.assertEqual((server.metric("hepcat_calls_unamended_total"), server.metric("hepcat_calls_late")), (0, 0))
+
     def test_restarts(self) -> None:
         """Killed or ended, with a seal before it or not: calls go on where they were."""
         server = self.serve("--config", self.file("c.yaml", "seal:\n  interval: 2s\n"))

@@ -91,8 +91,13 @@ const struct record *lab_record(struct lab *lab, uint64_t seq)
     const struct lab_row *meta = &lab->rows[seq];
     struct row *row = &lab->row;
     uint64_t random = seq * 7919;
-    row_make(row, LAB_SEED, meta->table, seq, meta->hour);
+    row_make(row, LAB_SEED + meta->version, meta->table, seq, meta->hour);
     struct record *r = &row->record;
+    if (meta->version > 0) { /* payloads stay */
+        row_make(&lab->first, LAB_SEED, meta->table, seq, meta->hour);
+        r->payload = row_octets(row, (const char *)lab->first.record.payload.ptr, lab->first.record.payload.len);
+        r->payload_len = lab->first.record.payload_len;
+    }
     r->ts = meta->ts;
     r->received = (int64_t)meta->hour * ROW_HOUR_US + (int64_t)(seq % 3600) * 1000000;
     if (prng_below(&random, 6) > 0)
@@ -116,7 +121,7 @@ void lab_append(struct lab *lab, enum record_table table, size_t rows)
         int64_t ts = base + (int64_t)prng_below(&random, 1800) * 2000000; /* many come twice */
         if (prng_below(&random, 50) == 0)
             ts -= (int64_t)prng_below(&random, 20) * ROW_HOUR_US; /* late */
-        lab->rows[seq] = (struct lab_row){ (uint8_t)table, false, lab->hour, ts };
+        lab->rows[seq] = (struct lab_row){ (uint8_t)table, false, 0, lab->hour, ts };
         assert_int_equal(lab->store->ops->append(lab->store, (unsigned)seq % LAB_WRITERS, lab_record(lab, seq)), 0);
     }
     lab->matched = false;

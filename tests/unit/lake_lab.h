@@ -16,7 +16,8 @@
 
 struct lab_row {
     uint8_t table;
-    bool gone; /* by retention, or with a damaged file */
+    bool gone;       /* by retention, or with a damaged file */
+    uint8_t version; /* 0: as it was appended */
     uint32_t hour;
     int64_t ts;
 };
@@ -32,9 +33,9 @@ struct lab {
     uint64_t segment;
     uint32_t hour; /* of the rows that come */
     unsigned events, scans;
-    bool only_duck; /* else every second scan is by the page reader, where that can */
-    struct row row;
-    bool matched; /* `match` is there, for the filter of this text */
+    bool only_duck;        /* else every second scan is by the page reader, where that can */
+    struct row row, first; /* at work; its first version */
+    bool matched;          /* `match` is there, for the filter of this text */
     char matched_text[1000];
     bool *match; /* by number */
 };

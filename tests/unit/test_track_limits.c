@@ -5,7 +5,8 @@
 
 struct tally {
     unsigned calls, evicted;
-    uint64_t last_uid;
+    unsigned late;
+    uint64_t last_uid, late_seq;
     struct call_record last;
 };
 
@@ -18,9 +19,18 @@ static void count_call(void *arg, const struct call_record *r)
     t->last = *r;
 }
 
+static void count_late(void *arg, const struct track_event *e)
+{
+    struct tally *t = arg;
+    t->late++;
+    t->late_seq = e->seq;
+}
+
 static struct tracker *make(uint32_t max_calls, struct tally *tally)
 {
-    const struct track_options o = { .max_calls = max_calls, .on_call = count_call, .arg = tally };
+    const struct track_options o = {
+        .max_calls = max_calls, .on_call = count_call, .on_late = count_late, .arg = tally
+    };
     struct tracker *t = tracker_new(&o);
     assert_non_null(t);
     memset(tally, 0, sizeof(*tally));
@@ -263,6 +273,11 @@ static void test_late(void **state)
     tracker_stats(t, &s);
     assert_int_equal(s.late, 1);
     assert_int_equal(s.live, 0);
+    assert_int_equal(tally.late, 1);
+    assert_int_equal(tally.late_seq, bye.seq);
+    struct track_event invite = message("0 A>B INVITE 1 i sdp;", 1, 1000); /* another tap's, which waited */
+    assert_int_equal(tracker_take(t, &invite, NULL, INT64_C(1101) * SCRIPT_SECOND), 0);
+    assert_int_equal(tally.late, 2);
     assert_true(answered_call(t, 1, 1102) != 0); /* the Call-ID again */
     assert_true(answered_call(t, 2, 1200) != 0);
     tracker_tick(t, INT64_C(44410) * SCRIPT_SECOND); /* both of silence, for twelve hours */
@@ -276,8 +291,20 @@ static void test_late(void **state)
     (void)tracker_take(t, &bye, NULL, bye.ts);
     tracker_tick(t, INT64_C(1200) * SCRIPT_SECOND);
     assert_int_equal(tally.calls, 1);
-    tracker_tick(t, INT64_C(1900) * SCRIPT_SECOND);
-    bye.ts = INT64_C(1901) * SCRIPT_SECOND; /* too late for an echo */
+    /* Also after a restart. */
+    struct buf kept;
+    struct errmsg err;
+    buf_init(&kept, 1 << 20);
+    tracker_save(t, &kept);
+    tracker_free(t);
+    t = make(100, &tally);
+    assert_int_equal(tracker_load(t, kept.ptr, kept.len, &err), 0);
+    buf_free(&kept);
+    bye.ts = INT64_C(1201) * SCRIPT_SECOND;
+    assert_int_equal(tracker_take(t, &bye, NULL, bye.ts), 0);
+    assert_int_equal(tally.late, 1);
+    tracker_tick(t, INT64_C(8400) * SCRIPT_SECOND);
+    bye.ts = INT64_C(8401) * SCRIPT_SECOND; /* too late for an echo */
     assert_true(tracker_take(t, &bye, NULL, bye.ts) != 0);
     tracker_free(t);
 }

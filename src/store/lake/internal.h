@@ -72,6 +72,8 @@ bool lake_span(struct store *s, struct store_pin *pin, unsigned tables, int64_t 
 int lake_aggregate(struct store *s, struct store_pin *pin, struct store_aggregate *q, struct errmsg *err);
 int lake_sql(struct store *s, struct store_pin *pin, struct store_sql *q, struct errmsg *err);
 int lake_tend(struct store *s, int64_t now_us, struct errmsg *err);
+int lake_replace(struct store *s, struct store_pin *pin, const struct store_ref *refs, const struct record *rows,
+                 size_t n, bool *ret_done, struct errmsg *err); /* replace.c */
 
 /* follow.c */
 int lake_follow(struct store *s, struct store_follower **ret, uint64_t *ret_max);

@@ -1,10 +1,11 @@
 #include "store/lake/join.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/buf.h"
-#include "store/lake/group.h"
+#include "store/lake/feed.h"
 #include "store/parquet/encode.h"
 #include "store/parquet/zip.h"
 
@@ -31,6 +32,12 @@ struct join {
     uint64_t seed;
     struct pq_zip *zip;
     struct pq_segment segment, dictionary;
+    /* Rows that are replaced. */
+    struct feed *feed; /* NULL until there are some */
+    const struct group *patch_rows;
+    const struct join_patch *patches;
+    size_t patch_count, patch_next;
+    struct buf patched; /* struct pq_slice: their values in the column at work */
 };
 
 struct join *join_new(void)
@@ -41,6 +48,7 @@ struct join *join_new(void)
     struct buf *all[] = { &j->bytes, &j->offsets, &j->validity, &j->codes, &j->map, &j->pages, &j->ready, &j->raw };
     for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++)
         buf_init(all[i], OCTETS_MAX);
+    buf_init(&j->patched, OCTETS_MAX);
     j->seed = catalog_now() ^ (uint64_t)(uintptr_t)j; /* senders choose the texts, not the places they hash to */
     j->zip = pq_zip_new();
     if (j->zip == NULL) {
@@ -57,6 +65,8 @@ void join_free(struct join *j)
     struct buf *all[] = { &j->bytes, &j->offsets, &j->validity, &j->codes, &j->map, &j->pages, &j->ready, &j->raw };
     for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++)
         buf_free(all[i]);
+    buf_free(&j->patched);
+    feed_free(j->feed);
     free(j->slots);
     pq_zip_free(j->zip);
     free(j);
@@ -67,7 +77,8 @@ static void reset(struct join *j)
     struct buf *all[] = { &j->bytes, &j->offsets, &j->validity, &j->codes, &j->map, &j->pages, &j->ready, &j->raw };
     for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++)
         buf_reset(all[i]);
-    j->raw_rows = j->rows = j->entry_count = 0;
+    buf_reset(&j->patched);
+    j->raw_rows = j->rows = j->entry_count = j->patch_next = 0;
     if (j->slot_count > 0)
         memset(j->slots, 0, j->slot_count * sizeof(*j->slots));
 }
@@ -75,7 +86,7 @@ static void reset(struct join *j)
 static int failed(const struct join *j)
 {
     return j->bytes.failed || j->offsets.failed || j->validity.failed || j->codes.failed || j->map.failed ||
-                   j->pages.failed || j->ready.failed || j->raw.failed
+                   j->pages.failed || j->ready.failed || j->raw.failed || j->patched.failed
                ? PQ_ERR_MEMORY
                : PQ_OK;
 }
@@ -128,6 +139,55 @@ static int have_codes(const struct join_piece *pieces, size_t count, unsigned co
             return rc;
     }
     return PQ_OK;
+}
+
+/* ------------------------------------------------------------------------------------------------ patches */
+
+int join_patch(struct join *j, const struct group *rows, const struct join_patch *patches, size_t count)
+{
+    if (count > 0 && j->feed == NULL && (j->feed = feed_new()) == NULL)
+        return -ENOMEM;
+    j->patch_rows = rows;
+    j->patches = patches;
+    j->patch_count = count;
+    return 0;
+}
+
+/* The value of a row of a group; ptr NULL for NULL. */
+static struct pq_slice fed_value(const struct pq_data *data, size_t width, size_t row)
+{
+    const struct pq_segment *s = data->segments;
+    struct pq_slice null = { NULL, 0 };
+    if (data->kind == PQ_DATA_NULLS)
+        return null;
+    if (data->kind == PQ_DATA_CODES)
+        return s->codes[row] == PQ_NULL_CODE ? null : data->dictionary->slices[s->codes[row]];
+    for (; row >= s->rows; s++)
+        row -= s->rows;
+    if (s->validity != NULL && (s->validity[row / 8] >> row % 8 & 1) == 0)
+        return null;
+    return (struct pq_slice){ (const uint8_t *)s->values + row * width, width };
+}
+
+/* Their values in a column, and whether one of them is there. */
+static bool load_patches(struct join *j, unsigned column, const struct pq_column *c)
+{
+    bool any = false;
+    struct pq_data data;
+    if (j->patch_count == 0)
+        return false;
+    feed_column(j->feed, j->patch_rows, column, &data);
+    for (size_t i = 0; i < j->patch_count; i++) {
+        struct pq_slice value = fed_value(&data, pq_column_width(c), j->patches[i].by);
+        buf_put(&j->patched, &value, sizeof(value));
+        any = any || value.ptr != NULL;
+    }
+    return any;
+}
+
+static struct pq_slice patched_value(const struct join *j, size_t i)
+{
+    return ((const struct pq_slice *)(const void *)j->patched.ptr)[i];
 }
 
 /* ------------------------------------------------------------------------------------------------ dictionary */
@@ -225,6 +285,19 @@ static int put_page_codes(struct join *j, const struct join_piece *p, size_t col
     return PQ_OK;
 }
 
+static int patch_codes(struct join *j, size_t width)
+{
+    int rc = failed(j);
+    for (size_t i = 0; i < j->patch_count && rc == PQ_OK; i++) {
+        uint32_t code = PQ_NULL_CODE;
+        struct pq_slice value = patched_value(j, i);
+        if (value.ptr != NULL)
+            rc = code_of(j, width, value, &code);
+        memcpy(j->codes.ptr + j->patches[i].row * sizeof(code), &code, sizeof(code));
+    }
+    return rc;
+}
+
 static int join_codes(struct join *j, unsigned column, const struct pq_column *c, const struct join_piece *pieces,
                       size_t count, struct pq_data *ret, size_t *ret_piece)
 {
@@ -245,6 +318,8 @@ static int join_codes(struct join *j, unsigned column, const struct pq_column *c
         for (size_t page = 0; page < pages && rc == PQ_OK; page++)
             rc = put_page_codes(j, p, column_of(p, column), page);
     }
+    if (rc == PQ_OK)
+        rc = patch_codes(j, width);
     j->segment = (struct pq_segment){ .rows = j->rows, .codes = (const uint32_t *)(const void *)j->codes.ptr };
     j->dictionary = (struct pq_segment){ .rows = j->entry_count,
                                          .values = j->bytes.ptr,
@@ -264,6 +339,8 @@ static int join_codes(struct join *j, unsigned column, const struct pq_column *c
 static void put_value(struct join *j, size_t width, size_t row, struct pq_slice value)
 {
     static const uint8_t zeros[16] = { 0 };
+    if (j->patch_next < j->patch_count && j->patches[j->patch_next].row == row)
+        value = patched_value(j, j->patch_next++);
     if (value.ptr != NULL)
         j->validity.ptr[row / 8] |= (uint8_t)(1u << row % 8);
     else if (width > 0)
@@ -410,13 +487,19 @@ static int join_payload(struct join *j, unsigned column, const struct pq_column 
 int join_column(struct join *j, unsigned column, const struct pq_column *c, const struct join_piece *pieces,
                 size_t count, struct pq_data *ret, size_t *ret_piece)
 {
+    int rc;
     reset(j);
     for (size_t i = 0; i < count; i++)
         j->rows += pieces[i].rows;
-    int rc;
-    if (c->type == PQ_BYTE_ARRAY && !c->stats)
+    bool payload = c->type == PQ_BYTE_ARRAY && !c->stats;
+    bool patched = !payload && load_patches(j, column, c);
+    if (failed(j) != PQ_OK) {
+        *ret_piece = count;
+        return PQ_ERR_MEMORY;
+    }
+    if (payload)
         rc = join_payload(j, column, c, pieces, count, ret, ret_piece);
-    else if (all_pieces_null(pieces, count, column, c)) {
+    else if (!patched && all_pieces_null(pieces, count, column, c)) {
         j->segment = (struct pq_segment){ .rows = j->rows };
         *ret = (struct pq_data){ .kind = PQ_DATA_NULLS, .segments = &j->segment, .segment_count = 1 };
         return PQ_OK;

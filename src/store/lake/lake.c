@@ -217,6 +217,7 @@ static const struct store_ops ops = {
     .seal_end = seal_end,
     .seal_free = seal_free,
     .tend = lake_tend,
+    .replace = lake_replace,
     .retain = retain,
     .pin = lake_pin,
     .unpin = lake_unpin,

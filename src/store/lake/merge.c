@@ -29,6 +29,8 @@ struct merge {
     struct join_piece *pieces; /* wait to be joined */
     size_t piece_count, piece_rows;
     uint64_t piece_octets;
+    uint64_t first_row; /* of the group at hand, in its file */
+    size_t patch_next;
     const struct manifest_file **bad;
     struct errmsg *err;
 };
@@ -104,9 +106,51 @@ static int flush(struct merge *m)
     return rc;
 }
 
+/* The patches of the group at hand; NULL if there is no memory. */
+static struct join_patch *patches_of(struct merge *m, size_t rows, size_t *ret_count)
+{
+    const struct merge_plan *plan = m->plan;
+    size_t n = 0;
+    while (m->patch_next + n < plan->patch_count && plan->patches[m->patch_next + n].row < m->first_row + rows)
+        n++;
+    struct join_patch *patches = calloc(n + 1, sizeof(*patches));
+    for (size_t i = 0; i < n && patches != NULL; i++)
+        patches[i] = (struct join_patch){ (size_t)(plan->patches[m->patch_next + i].row - m->first_row),
+                                          plan->patches[m->patch_next + i].by };
+    m->patch_next += n;
+    *ret_count = n;
+    return patches;
+}
+
+/* A group with rows that are replaced is written anew, by itself. 1: it has none. */
+static int patch_group(struct merge *m, const struct join_piece *piece)
+{
+    size_t n;
+    struct join_patch *patches = patches_of(m, piece->rows, &n);
+    int rc = patches == NULL ? -ENOMEM : n == 0 ? 1 : flush(m);
+    if (rc == 0)
+        rc = join_patch(m->join, m->plan->rows, patches, n);
+    if (rc == 0) {
+        m->pieces[0] = *piece;
+        m->piece_count = 1;
+        m->piece_rows = piece->rows;
+        rc = join_group(m);
+        m->piece_count = m->piece_rows = 0;
+        (void)join_patch(m->join, NULL, NULL, 0);
+    }
+    m->first_row += piece->rows;
+    free(patches);
+    return rc;
+}
+
 static int add_group(struct merge *m, struct catalog_file *f, size_t group)
 {
     struct join_piece piece = { f, group, pq_reader_group_rows(f->reader, group) };
+    if (m->plan->patch_count > 0) {
+        int patched = patch_group(m, &piece);
+        if (patched != 1)
+            return patched;
+    }
     int16_t payload = f->columns[RECORD_COL_payload];
     uint64_t octets = payload >= 0 ? pq_reader_chunk_octets(f->reader, group, (size_t)payload) : 0;
     if ((piece.rows >= FULL_ROWS || octets >= FULL_OCTETS) && same_columns(m, f))
@@ -145,6 +189,12 @@ static void fill_file(const struct merge *m, struct manifest_file *f)
         f->max_ts = in->max_ts > f->max_ts ? in->max_ts : f->max_ts;
         f->min_seq = in->min_seq < f->min_seq ? in->min_seq : f->min_seq;
         f->max_seq = in->max_seq > f->max_seq ? in->max_seq : f->max_seq;
+    }
+    if (m->plan->patch_count > 0) {
+        int64_t min, max;
+        group_times(m->plan->rows, &min, &max);
+        f->min_ts = min < f->min_ts ? min : f->min_ts;
+        f->max_ts = max > f->max_ts ? max : f->max_ts;
     }
 }
 
@@ -213,7 +263,7 @@ static int write_footer_of(struct merge *m, const struct manifest_file *f, struc
         .source = m->plan->source,
         .node = m->lake->o.node,
         .about = { .file = *f,
-                   .kind = MANIFEST_MERGE,
+                   .kind = m->plan->kind,
                    .epoch_files = 1,
                    .replaces = replaces,
                    .replaces_count = count,
@@ -245,7 +295,7 @@ static int commit(struct merge *m, const struct manifest_file *f)
     const char *remove[MERGE_FILES];
     for (size_t i = 0; i < m->plan->count; i++)
         remove[i] = m->plan->files[i]->path;
-    struct manifest_change change = { .kind = MANIFEST_MERGE,
+    struct manifest_change change = { .kind = m->plan->kind,
                                       .epoch = m->epoch,
                                       .add = f,
                                       .add_count = 1,

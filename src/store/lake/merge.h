@@ -13,13 +13,24 @@
 #define MERGE_ROWS   ((uint64_t)1 << 20) /* of a file that a merge makes */
 #define MERGE_OCTETS ((uint64_t)256 << 20)
 
+/* A row of the first file, and the row of merge_plan.rows that stands in its place. */
+struct merge_patch {
+    uint64_t row;
+    size_t by;
+};
+
 /* Files of one table, hour and source, to become one. They belong to the pin. */
 struct merge_plan {
+    enum manifest_kind kind; /* MANIFEST_MERGE, or with patches MANIFEST_SUPERSEDE */
     enum record_table table;
     uint32_t hour, source;
     const struct manifest_file *files[MERGE_FILES]; /* in order of their least seq */
     size_t count;
     uint64_t octets;
+    /* Rows of one file that newer versions replace, in ascending order. */
+    const struct group *rows;
+    const struct merge_patch *patches;
+    size_t patch_count;
 };
 
 /*

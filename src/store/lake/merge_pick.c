@@ -124,6 +124,7 @@ int merge_pick(struct catalog *c, const struct manifest_pin *pin, int64_t now_us
             int rc = pick_hour(&h, over, ret);
             if (rc == 0)
                 continue;
+            ret->kind = MANIFEST_MERGE;
             ret->table = (enum record_table)t;
             ret->hour = hour;
             order(ret);

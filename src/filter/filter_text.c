@@ -1,4 +1,4 @@
-#include "query/filter_text.h"
+#include "filter/filter_text.h"
 
 #include <errno.h>
 

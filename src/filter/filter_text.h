@@ -1,6 +1,6 @@
 /* Filters that test one field for equality with any of some texts: what look-ups by key are made of. */
-#ifndef QUERY_FILTER_TEXT_H
-#define QUERY_FILTER_TEXT_H
+#ifndef FILTER_FILTER_TEXT_H
+#define FILTER_FILTER_TEXT_H
 
 #include "base/errmsg.h"
 #include "filter/filter.h"
