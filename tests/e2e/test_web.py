@@ -56,7 +56,8 @@ class Web(lib.Case):
         downloads.mkdir()
         env = {**os.environ, "WEB": str(Path(lib.hepcat()).parent / "web"), "URL": server.url, "TMP": str(downloads), "BIG": BIG,
                "CAPTURE": str(capture), "HEPCAT": lib.hepcat(), "TO": server.to("tcp")}
-        done = subprocess.run([node, "--test", str(CASES)], env=env, capture_output=True, text=True, timeout=800)
+        only = ["--test-name-pattern", os.environ["ONLY"]] if "ONLY" in os.environ else []  # cases by a regular expression
+        done = subprocess.run([node, "--test", *only, str(CASES)], env=env, capture_output=True, text=True, timeout=800)
         print(done.stdout, done.stderr)
         self.assertEqual(done.returncode, 0)
 

@@ -1,8 +1,10 @@
 // The page in Chromium against a real server. WEB: folder in which it was built; URL: the server; TMP: a folder;
 // BIG: Call-ID of a call of 5,000 messages; CAPTURE: a pcap to import; HEPCAT and TO: to send live calls.
 import assert from "node:assert/strict";
-import { execFileSync, spawn } from "node:child_process";
-import { readFileSync } from "node:fs";
+import { execFileSync, spawn, spawnSync } from "node:child_process";
+import { readFileSync, writeFileSync } from "node:fs";
+import { createSocket } from "node:dgram";
+import { createServer, request as httpRequest } from "node:http";
 import { join } from "node:path";
 import { after, afterEach, before, beforeEach, test } from "node:test";
 
@@ -34,6 +36,13 @@ beforeEach(async () => {
 afterEach(async () => {
   await page.context().close();
   assert.deepEqual(errors, [], "errors on the console");
+});
+
+const freePort = () => new Promise((found) => {
+  const socket = createSocket("udp4").bind(0, "127.0.0.1", () => {
+    const { port } = socket.address();
+    socket.close(() => found(port));
+  });
 });
 
 const rows = () => page.locator(".table .body .row");
@@ -190,6 +199,29 @@ test("what is taken away: a capture that tshark reads, text, pictures, a scenari
   execFileSync("python3", ["-c", "import sys, xml.dom.minidom as m; m.parse(sys.argv[1])", scenario]);
 });
 
+test("a scenario is a call that SIPp makes", async () => {
+  const { rows: calls } = await api("calls?q=state:completed+hangup:caller&limit=200");
+  const call = calls.find((c) => c.reinvites === 0 && c.auth_rounds === 0 && !/redirected|forked|hold/.test(c.call_flags ?? ""));
+  await page.goto(hash("call", { id: call.call_id }));
+  await page.locator(".step").first().waitFor();
+  const file = await download(async () => {
+    await page.getByRole("button", { name: /Export/ }).click();
+    await page.locator(".menu-list").getByText("SIPp scenario", { exact: true }).click();
+  });
+  writeFileSync(file, readFileSync(file, "utf8").replace(/<pause milliseconds="\d+"/g, '<pause milliseconds="200"'));
+  const port = await freePort();
+  const common = ["-i", "127.0.0.1", "-m", "1", "-nostdin", "-timeout", "20s", "-timeout_error"];
+  const env = { ...process.env, TERM: "dumb" };
+  const answers = spawn("sipp", ["-sn", "uas", "-p", String(port), ...common], { cwd: tmp, env, stdio: "ignore" });
+  try {
+    const done = spawnSync("sipp", ["-sf", file, ...common, "-trace_err", "-error_file", join(tmp, "sipp.log"), `127.0.0.1:${port}`], { cwd: tmp, env, encoding: "utf8", timeout: 40_000 });
+    assert.equal(done.status, 0, done.stderr + done.stdout.slice(-3000) + readFileSync(file, "utf8"));
+    assert.equal(await new Promise((ended) => answers.exitCode === null ? answers.on("exit", ended) : ended(answers.exitCode)), 0);
+  } finally {
+    answers.kill();
+  }
+});
+
 test("the list of calls as CSV and as a capture", async () => {
   await page.goto(hash("calls", { from: "all", q: "state:rejected" }));
   await rows().first().waitFor();
@@ -291,6 +323,40 @@ test("aliases and searches are those of all who use the server", async () => {
   await page.getByRole("button", { name: "Forget this search" }).click();
   await page.getByRole("button", { name: "Keep this search" }).waitFor();
   assert.deepEqual(await api("shared"), { aliases: [], searches: [] });
+});
+
+test("behind a proxy, below a path: the page, its links, and what comes live", async () => {
+  const { hostname, port: back } = new URL(url);
+  const proxy = createServer((request, reply) => {
+    if (!request.url.startsWith("/voice/hepcat/")) return void reply.writeHead(404).end();
+    const { connection, ...headers } = request.headers;
+    const on = httpRequest({ hostname, port: back, method: request.method, path: request.url.slice("/voice/hepcat".length), headers: { ...headers, host: `${hostname}:${back}` } }, (answer) => {
+      reply.writeHead(answer.statusCode, answer.headers);
+      answer.pipe(reply);
+    });
+    on.on("error", () => reply.destroy());
+    reply.on("close", () => on.destroy());
+    request.pipe(on);
+  });
+  await new Promise((ready) => proxy.listen(0, "127.0.0.1", ready));
+  const base = `http://127.0.0.1:${proxy.address().port}/voice/hepcat/`;
+  const context = await browser.newContext();
+  try {
+    const tab = await context.newPage();
+    const asked = [];
+    tab.on("request", (r) => /^http/.test(r.url()) && asked.push(r.url()));
+    await tab.goto(`${base}#/calls?from=all`);
+    await tab.locator(".table .body .row").first().dblclick();
+    await tab.locator(".step").first().waitFor();
+    await tab.goto(`${base}#/live`);
+    await said(/Waiting|Live/, tab);
+    assert.ok(asked.length > 5);
+    assert.deepEqual(asked.filter((a) => !a.startsWith(base)), []);
+  } finally {
+    await context.close();
+    proxy.closeAllConnections();
+    proxy.close();
+  }
 });
 
 test("a server that is gone is told, and what is shown stays", async () => {
