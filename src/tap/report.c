@@ -261,6 +261,8 @@ static void put_counts(const struct figures *f, struct buf *b, bool *first)
     put_number(b, first, "OUT_ORDER", f->sums.reordered);
     put_number(b, first, "DUPLICATES", f->sums.duplicates);
     put_number(b, first, "DISCARDED", f->sums.discarded);
+    put_real(b, first, "DISCARD_PCT",
+             f->sums.expected > 0 ? 100.0 * (double)f->sums.discarded / (double)f->sums.expected : 0, 3);
     put_number(b, first, "RESTARTS", f->sums.restarts);
     put_number(b, first, "STRAY", f->sums.stray);
     put_real(b, first, "BURST_LOSS_PCT", f->bursts.burst_loss_pct, 2);

