@@ -9,7 +9,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "agent/ring.h"
+#include "agent/device.h"
 #include "base/buf.h"
 #include "base/clock.h"
 
@@ -17,8 +17,8 @@
 #define MAILBOX_MAX ((size_t)4 << 20) /* octets that wait for a worker */
 #define CHECK_MS    1000              /* between looks for devices that went away */
 
-struct rings {
-    struct ring *list[TAPS_DEVICES_MAX];
+struct devices {
+    struct device *list[TAPS_DEVICES_MAX];
     size_t count;
 };
 
@@ -38,7 +38,7 @@ struct worker {
     pthread_t thread;
     bool started;
     pthread_mutex_t lock; /* of all that follows */
-    struct rings rings;
+    struct devices devices;
     bool dead[TAPS_DEVICES_MAX];
     struct pipeline *pipeline;
     struct feed feed;
@@ -67,22 +67,23 @@ static uint64_t now_ms(void)
     return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
 }
 
-/* ------------------------------------------------------------------------------------------------ rings */
+/* ------------------------------------------------------------------------------------------------ devices */
 
-int taps_filter(const struct taps_devices *devices, bool cooked, struct kernel_filter *ret, struct errmsg *err)
+struct device_options taps_device(const struct taps_devices *d, size_t i)
 {
-    if (devices->bpf != NULL)
-        return kernel_filter_compile(devices->bpf, cooked, devices->filter.snaplen, ret, err);
-    struct kernel_filter_options o = devices->filter;
-    o.cooked = cooked;
-    kernel_filter_make(&o, ret);
-    return 0;
+    return (struct device_options){
+        .name = d->names[i],
+        .size = d->ring,
+        .promiscuous = d->promiscuous,
+        .filter = &d->filter,
+        .bpf = d->bpf,
+    };
 }
 
-static void rings_close(struct rings *r)
+static void devices_close(struct devices *r)
 {
     for (size_t i = 0; i < r->count; i++)
-        ring_close(r->list[i]);
+        device_close(r->list[i]);
     r->count = 0;
 }
 
@@ -92,31 +93,22 @@ static unsigned group_of(const struct taps *l, size_t device)
     return (id & 0xffff) == 0 ? 1 : id & 0xffff;
 }
 
-static int open_ring(const struct taps *l, const struct taps_devices *d, size_t device, struct ring **ret,
-                     struct errmsg *err)
+static int open_device(const struct taps *l, const struct taps_devices *d, size_t i, struct device **ret,
+                       struct errmsg *err)
 {
-    struct kernel_filter filter;
-    int cooked = ring_is_cooked(d->names[device], err);
-    if (cooked < 0 || taps_filter(d, cooked == 1, &filter, err) != 0)
-        return -1;
-    const struct ring_options o = {
-        .device = d->names[device],
-        .size = d->ring,
-        .promiscuous = d->promiscuous,
-        .fanout_group = l->o.workers > 1 ? group_of(l, device) : 0,
-        .filter = &filter,
-    };
-    return ring_open(ret, &o, err);
+    struct device_options o = taps_device(d, i);
+    o.fanout_group = l->o.workers > 1 ? group_of(l, i) : 0;
+    return device_open(ret, &o, err);
 }
 
-static int rings_open(const struct taps *l, const struct taps_devices *d, struct rings *ret, struct errmsg *err)
+static int devices_open(const struct taps *l, const struct taps_devices *d, struct devices *ret, struct errmsg *err)
 {
     ret->count = 0;
     if (d->count == 0 || d->count > TAPS_DEVICES_MAX)
         return errmsg_set(err, "1 to %d devices", TAPS_DEVICES_MAX);
     for (size_t i = 0; i < d->count; i++) {
-        if (open_ring(l, d, i, &ret->list[i], err) != 0) {
-            rings_close(ret);
+        if (open_device(l, d, i, &ret->list[i], err) != 0) {
+            devices_close(ret);
             return -1;
         }
         ret->count++;
@@ -124,10 +116,10 @@ static int rings_open(const struct taps *l, const struct taps_devices *d, struct
     return 0;
 }
 
-static void add_ring(struct ring_stats *to, struct ring *r)
+static void add_figures(struct ring_stats *to, struct device *r)
 {
     struct ring_stats s;
-    ring_figures(r, &s);
+    device_figures(r, &s);
     to->packets += s.packets;
     to->drops += s.drops;
     to->freezes += s.freezes;
@@ -234,21 +226,21 @@ static void check_devices(struct worker *w)
     if (now_ms() - w->checked_ms < CHECK_MS)
         return;
     w->checked_ms = now_ms();
-    for (size_t i = 0; i < w->rings.count; i++) {
-        struct ring *fresh;
+    for (size_t i = 0; i < w->devices.count; i++) {
+        struct device *fresh;
         struct errmsg err = { "" };
-        if (!ring_is_dead(w->rings.list[i]))
+        if (!device_is_dead(w->devices.list[i]))
             continue;
         if (!w->dead[i])
-            tell(w, TAPS_GONE, ring_device(w->rings.list[i]), "");
+            tell(w, TAPS_GONE, device_name(w->devices.list[i]), "");
         w->dead[i] = true;
-        if (open_ring(w->taps, &w->taps->o.devices, i, &fresh, &err) != 0)
+        if (open_device(w->taps, &w->taps->o.devices, i, &fresh, &err) != 0)
             continue;
-        add_ring(&w->retired, w->rings.list[i]);
-        ring_close(w->rings.list[i]);
-        w->rings.list[i] = fresh;
+        add_figures(&w->retired, w->devices.list[i]);
+        device_close(w->devices.list[i]);
+        w->devices.list[i] = fresh;
         w->dead[i] = false;
-        tell(w, TAPS_BACK, ring_device(fresh), "");
+        tell(w, TAPS_BACK, device_name(fresh), "");
     }
 }
 
@@ -266,9 +258,9 @@ static void tick(struct worker *w)
 static void take_all(struct worker *w)
 {
     read_mail(w);
-    for (size_t i = 0; i < w->rings.count; i++) {
+    for (size_t i = 0; i < w->devices.count; i++) {
         w->device = (unsigned)i;
-        (void)ring_take(w->rings.list[i], on_packet, w);
+        (void)device_take(w->devices.list[i], on_packet, w);
     }
     feed_flush(&w->feed);
 }
@@ -279,9 +271,9 @@ static void *run(void *arg)
     while (__atomic_load_n(&w->stop, __ATOMIC_RELAXED) == 0) {
         struct pollfd fds[TAPS_DEVICES_MAX];
         pthread_mutex_lock(&w->lock);
-        size_t count = w->rings.count;
+        size_t count = w->devices.count;
         for (size_t i = 0; i < count; i++)
-            fds[i] = (struct pollfd){ .fd = w->dead[i] ? -1 : ring_fd(w->rings.list[i]), .events = POLLIN };
+            fds[i] = (struct pollfd){ .fd = w->dead[i] ? -1 : device_fd(w->devices.list[i]), .events = POLLIN };
         pthread_mutex_unlock(&w->lock);
         int ready = poll(fds, count, WAIT_MS);
         pthread_mutex_lock(&w->lock);
@@ -310,7 +302,7 @@ static int worker_open(struct taps *l, struct worker *w, struct errmsg *err)
     l->count++;
     if (pipeline_new(&w->pipeline, &p, err) != 0)
         return -1;
-    return rings_open(l, &l->o.devices, &w->rings, err);
+    return devices_open(l, &l->o.devices, &w->devices, err);
 }
 
 /* ------------------------------------------------------------------------------------------------ life */
@@ -375,7 +367,7 @@ void taps_free(struct taps *l)
     taps_stop(l);
     for (size_t i = 0; i < l->count; i++) {
         struct worker *w = &l->workers[i];
-        rings_close(&w->rings);
+        devices_close(&w->devices);
         pipeline_free(w->pipeline);
         buf_free(&w->mailbox.letters);
         buf_free(&w->opened);
@@ -406,12 +398,12 @@ int taps_set_pipeline(struct taps *l, const struct pipeline_settings *settings, 
 
 int taps_set_devices(struct taps *l, const struct taps_devices *devices, struct errmsg *err)
 {
-    struct rings fresh[TAPS_WORKERS_MAX] = { { { NULL }, 0 } };
+    struct devices fresh[TAPS_WORKERS_MAX] = { { { NULL }, 0 } };
     l->generation++;
     for (size_t i = 0; i < l->count; i++)
-        if (rings_open(l, devices, &fresh[i], err) != 0) {
+        if (devices_open(l, devices, &fresh[i], err) != 0) {
             while (i-- > 0)
-                rings_close(&fresh[i]);
+                devices_close(&fresh[i]);
             return -1;
         }
     for (size_t i = 0; i < l->count; i++)
@@ -419,15 +411,15 @@ int taps_set_devices(struct taps *l, const struct taps_devices *devices, struct 
     int rc = keep_devices(l, devices, err);
     for (size_t i = 0; i < l->count; i++) {
         struct worker *w = &l->workers[i];
-        struct rings old = rc == 0 ? w->rings : fresh[i];
+        struct devices old = rc == 0 ? w->devices : fresh[i];
         if (rc == 0) {
             take_all(w);
             for (size_t k = 0; k < old.count; k++)
-                add_ring(&w->retired, old.list[k]);
-            w->rings = fresh[i];
+                add_figures(&w->retired, old.list[k]);
+            w->devices = fresh[i];
             memset(w->dead, 0, sizeof(w->dead));
         }
-        rings_close(&old);
+        devices_close(&old);
         pthread_mutex_unlock(&w->lock);
     }
     return rc;
@@ -460,8 +452,8 @@ void taps_account(struct taps *l, struct account *ret)
         pthread_mutex_lock(&w->lock);
         pipeline_account(w->pipeline, &one);
         struct ring_stats kernel = w->retired;
-        for (size_t k = 0; k < w->rings.count; k++)
-            add_ring(&kernel, w->rings.list[k]);
+        for (size_t k = 0; k < w->devices.count; k++)
+            add_figures(&kernel, w->devices.list[k]);
         pthread_mutex_unlock(&w->lock);
         account_add(ret, &one);
         pthread_mutex_lock(&w->mailbox.lock);

@@ -7,7 +7,7 @@
 #ifndef AGENT_TAPS_H
 #define AGENT_TAPS_H
 
-#include "agent/kernel_filter.h"
+#include "agent/device.h"
 #include "agent/outputs.h"
 #include "agent/pipeline.h"
 
@@ -20,7 +20,7 @@ enum taps_event {
 };
 
 struct taps_devices {
-    const char *const *names; /* "any" stands for all */
+    const char *const *names; /* of device.h; "any" stands for all network devices */
     size_t count;             /* 1..TAPS_DEVICES_MAX */
     size_t ring;              /* octets of each ring */
     bool promiscuous;
@@ -67,7 +67,7 @@ bool taps_rule(struct taps *l, size_t index, char *ret_name, size_t cap, uint64_
 void taps_stop(struct taps *l);
 void taps_free(struct taps *l); /* NULL is fine */
 
-/* The filter for a device as it would be attached. 0, or -1 with a text. */
-int taps_filter(const struct taps_devices *devices, bool cooked, struct kernel_filter *ret, struct errmsg *err);
+/* How device number `i` is opened, but for its fan-out. */
+struct device_options taps_device(const struct taps_devices *devices, size_t i);
 
 #endif

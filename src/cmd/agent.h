@@ -36,6 +36,9 @@ int agent_devices(const struct conf *c, struct taps_devices *ret, struct errmsg 
  */
 int agent_check(const struct conf *c, struct errmsg *err);
 
+/* The kernel's filter for the first device, or for Ethernet if there is none. 0, or -1 with a text. */
+int agent_filter(const struct taps_devices *devices, struct kernel_filter *ret, struct errmsg *err);
+
 /* ------------------------------------------------------------------------------------------------ agent_live.c */
 
 /* Captures until SIGINT or SIGTERM; SIGHUP reads the configuration anew. The exit status. */

@@ -94,6 +94,16 @@ int agent_devices(const struct conf *c, struct taps_devices *ret, struct errmsg 
     return 0;
 }
 
+int agent_filter(const struct taps_devices *devices, struct kernel_filter *ret, struct errmsg *err)
+{
+    static const char *const ethernet = "pcap:"; /* whatever it is: nothing is opened for it */
+    const struct device_options first =
+        devices->count > 0
+            ? taps_device(devices, 0)
+            : (struct device_options){ .name = ethernet, .filter = &devices->filter, .bpf = devices->bpf };
+    return device_filter(&first, ret, err);
+}
+
 int agent_check(const struct conf *c, struct errmsg *err)
 {
     struct pipeline_options p = { .frame = NULL };
@@ -104,5 +114,8 @@ int agent_check(const struct conf *c, struct errmsg *err)
     if (pipeline_new(&pipeline, &p, err) != 0)
         return -1;
     pipeline_free(pipeline);
-    return agent_devices(c, &devices, err) != 0 ? -1 : taps_filter(&devices, false, &filter, err);
+    if (agent_devices(c, &devices, err) != 0)
+        return -1;
+    devices.count = 0; /* those of here may not be those of there */
+    return agent_filter(&devices, &filter, err);
 }

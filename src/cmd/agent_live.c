@@ -8,7 +8,6 @@
 #include <unistd.h>
 
 #include "agent/privilege.h"
-#include "agent/ring.h"
 #include "base/when.h"
 #include "cmd/agent.h"
 #include "cmd/cmd.h"
@@ -399,10 +398,7 @@ int agent_print_filter(const struct conf *c)
     struct kernel_filter filter;
     struct errmsg err = { "" };
     struct buf out;
-    int cooked = 0, rc = agent_devices(c, &devices, &err);
-    if (rc == 0 && devices.count > 0)
-        cooked = ring_is_cooked(devices.names[0], &err);
-    if (rc != 0 || cooked < 0 || taps_filter(&devices, cooked == 1, &filter, &err) != 0)
+    if (agent_devices(c, &devices, &err) != 0 || agent_filter(&devices, &filter, &err) != 0)
         return report_usage("agent", "%s", err.text);
     buf_init(&out, 1u << 20);
     kernel_filter_print(&filter, &out);

@@ -186,7 +186,8 @@ static int make_filter(struct reading *x, struct kernel_filter *filter, struct e
     if (agent_devices(x->r->conf, &devices, err) != 0)
         return -1;
     x->filter = filter;
-    return taps_filter(&devices, false, filter, err);
+    devices.count = 0; /* of Ethernet, whatever is captured otherwise */
+    return agent_filter(&devices, filter, err);
 }
 
 int agent_read(const struct agent_read *r)

@@ -169,7 +169,7 @@
       "what is dialled before an area code, or none") \
     \
     A("interface", 'i', "NAME...", agent_interfaces, "agent.interfaces", TEXTS, "", 0, 64, NULL, RELOAD, \
-      "network devices to capture from; any: all of them") \
+      "network devices to capture from; any: all of them; pcap:NAME: by libpcap") \
     A("to", 't', "URL...", agent_to, "agent.to", TEXTS, "", 0, 16, NULL, RELOAD, \
       "collectors: udp://host:9060 tcp://host:9060 tls://host:9061 http(s)://host/path; -: standard output") \
     A("collectors", 0, "MODE", agent_collectors, "agent.collectors", ENUM, "copy", 0, 0, "copy|failover|hash", RELOAD, \

@@ -170,6 +170,27 @@ class Live(lib.Case):
             self.assertEqual(p.wait(), 1)
             self.assertIn("CAP_NET_RAW", p.err)
 
+    def test_libpcap(self) -> None:
+        """The same by libpcap: a device, `any`, a filter of one's own; what cannot be is told."""
+        for device, count in (("pcap:tap0", 1), ("pcap:any", 2)):  # `any` has wire0 as well, going out
+            collector, url = self.collector()
+            agent = self.agent("-i", device, "--to", url)
+            self.ns.inject([packet(i, "INVITE") for i in range(50)])
+            messages = collector.take(50 * count)
+            self.assertEqual(sorted(self.payloads(messages)), sorted(str(i) for i in range(50) for _ in range(count)))
+            self.assertEqual(agent.stop(), 0)
+            self.assertRegex(agent.err, rf"{50 * count}  SIP messages")
+        collector, url = self.collector()
+        agent = self.agent("-i", "pcap:tap0", "--bpf", "udp src port 5070", "--to", url)
+        self.ns.inject([packet(1, "INVITE")])
+        self.assertEqual(agent.stop(), 0)
+        self.assertIn(": 0 sent", agent.err)
+        for args, text in ((("-i", "pcap:nothing0"), "nothing0"), (("-i", "pcap:tap0", "--workers", "2"), "agent.workers must be 1"),
+                           (("-i", "pcap:tap0", "--bpf", "port port"), "syntax error")):
+            with lib.Process(*self.ns.argv(lib.hepcat(), "agent", *args, "--to", url)) as p:
+                self.assertNotEqual(p.wait(), 0)
+                self.assertIn(text, p.err)
+
     def test_tiny_ring_tells_its_drops(self) -> None:
         """A ring of 64 KiB, a process that is stopped, and more packets than fit: the kernel's drops are told everywhere."""
         collector, url = self.collector()

@@ -35,7 +35,7 @@ for i in range(300):
         held = None
 """
 
-AWAY = float(os.environ.get("HEPCAT_AWAY", "3"))
+AWAY = float(os.environ.get("HEPCAT_AWAY", "30"))
 HEP, HTTP = 19060, 19080
 
 
