@@ -59,6 +59,32 @@ static int read_all(struct load *l, const char *path)
     return n == l->len && n > 6 ? 0 : -1;
 }
 
+static unsigned get16(const uint8_t *p)
+{
+    return (unsigned)p[0] << 8 | p[1];
+}
+
+static void put32(uint8_t *p, uint32_t v)
+{
+    for (unsigned i = 0; i < 4; i++)
+        p[i] = (uint8_t)(v >> (24 - 8 * i));
+}
+
+/* Chunks 9 and 10, the capture time, as of now: what is hours old would be late messages of calls that are over. */
+static void set_time(uint8_t *frame, size_t len)
+{
+    struct timespec ts;
+    (void)clock_gettime(CLOCK_REALTIME, &ts);
+    for (size_t at = 6; at + 6 <= len;) {
+        unsigned type = get16(frame + at + 2), size = get16(frame + at + 4);
+        if (size == 10 && at + size <= len && (type == 9 || type == 10))
+            put32(frame + at + 6, type == 9 ? (uint32_t)ts.tv_sec : (uint32_t)(ts.tv_nsec / 1000));
+        if (size < 6 || type == 10)
+            return;
+        at += size;
+    }
+}
+
 /* The next frame; the file is known to be whole frames. */
 static struct iovec next_frame(struct load *l)
 {
@@ -66,6 +92,7 @@ static struct iovec next_frame(struct load *l)
         l->at = 0;
     size_t len = (size_t)l->data[l->at + 4] << 8 | l->data[l->at + 5];
     struct iovec v = { l->data + l->at, len };
+    set_time(l->data + l->at, len);
     l->at += len;
     return v;
 }

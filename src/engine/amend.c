@@ -10,7 +10,7 @@
 #include "record/cell.h"
 #include "record/reader.h"
 
-#define BATCH        32u                     /* calls of one look */
+#define BATCH        256u                    /* calls of one look */
 #define QUIET_US     UINT64_C(10000000)      /* without a message of the call, before it is looked at */
 #define MESSAGES_MAX 5000u                   /* of a call */
 #define OCTETS_MAX   ((size_t)16 << 20)      /* of its events */

@@ -48,6 +48,7 @@ struct engine {
 
     pthread_t sealer, tender;
     bool sealer_runs, tender_runs;
+    uint64_t amend_after_us; /* monotonic; the tending thread's alone */
     struct wal_replay_stats replay;
     uint64_t replayed, replay_bad;
 };

@@ -10,7 +10,10 @@
 #define OVER_S   7200u
 
 #define LINGER_LEAST_S 5u
-#define RATE_FADE_S    60u /* after so long without a tick nothing of a rate is left */
+#define AHEAD          8u            /* calls of a walk that memory is asked for beforehand */
+#define OWN_AHEAD      ((size_t)256) /* octets of what each has for itself */
+
+#define RATE_FADE_S 60u /* after so long without a tick nothing of a rate is left */
 
 /* ------------------------------------------------------------------------------------------------ open and close */
 
@@ -140,9 +143,15 @@ struct track_call *tracker_add(struct tracker *t, uint64_t key, uint32_t *ret_nu
 /* In the order of memory: by the table each call would be a wait for it. */
 void tracker_walk(const struct tracker *t, tracker_call_fn *fn, void *arg)
 {
-    for (uint32_t i = 0; i < t->used; i++)
+    for (uint32_t i = 0; i < t->used; i++) {
+        if (i + AHEAD < t->used) {
+            const uint8_t *own = (const uint8_t *)tracker_call(t, i + AHEAD)->own; /* lies anywhere */
+            for (size_t at = 0; at < OWN_AHEAD; at += 64)
+                __builtin_prefetch(own + at);
+        }
         if (tracker_call(t, i)->messages > 0 && !fn(arg, i))
             return;
+    }
 }
 
 /* ------------------------------------------------------------------------------------------------ wheel */
