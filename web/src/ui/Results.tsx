@@ -1,7 +1,7 @@
 // What the pages of results have in common: search, histogram, table that goes on, one row beside it.
 
 import type { ComponentChildren } from "preact";
-import { useEffect, useMemo, useRef, useState } from "preact/hooks";
+import { useEffect, useLayoutEffect, useMemo, useRef, useState } from "preact/hooks";
 
 import { address, ask } from "../lib/api";
 import { usePref } from "../lib/prefs";
@@ -85,7 +85,7 @@ function useResults(kind: ResultKind, question: Record<string, string>, key: str
   const request = { ...question, limit: PAGE, columns: kind.ask };
   const search = useAsk(`${key} ${tick}`, (signal) => ask<SearchAnswer>(kind.path, { ...request, total: 1 }, signal).then((a) => ({ ...a, key })));
 
-  useEffect(() => {
+  useLayoutEffect(() => {
     const a = search.data;
     if (!a) return;
     more.current?.abort();

@@ -51,7 +51,7 @@ export function Table<T>(p: Props<T>) {
     watch.observe(box.current!);
     return () => watch.disconnect();
   }, []);
-  useEffect(() => latest.current(), [p.rows.length]);
+  useLayoutEffect(() => latest.current(), [p.rows.length]);
 
   // What is chosen by the keyboard is kept in sight.
   useEffect(() => {

@@ -1,7 +1,7 @@
 // Small parts that all pages use.
 
 import type { ComponentChildren } from "preact";
-import { useEffect, useRef, useState } from "preact/hooks";
+import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
 
 import { isAbort, Lost, Problem } from "../lib/api";
 import { charOfOctet } from "../lib/filter";
@@ -26,10 +26,10 @@ export interface Answer<T> {
 export function useAsk<T>(key: string, load: (signal: AbortSignal) => Promise<T>): Answer<T> & { again: () => void } {
   const [state, set] = useState<Answer<T>>({ data: null, error: null, busy: true, ms: 0 });
   const [round, next] = useState(0);
-  useEffect(() => {
+  useLayoutEffect(() => { // the question is on its way while the page is painted
     const stop = new AbortController();
     const began = performance.now();
-    set((s) => ({ ...s, busy: true }));
+    set((s) => (s.busy ? s : { ...s, busy: true }));
     load(stop.signal).then(
       (data) => !stop.signal.aborted && set({ data, error: null, busy: false, ms: performance.now() - began }),
       (error) => !stop.signal.aborted && !isAbort(error) && set((s) => ({ ...s, error, busy: false })),
